@@ -1,0 +1,45 @@
+// One operation: a decoded request in, a response out, run top to bottom on a worker.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+#include "proto/opengeni_agent.pb-c.h"
+
+struct arena;
+struct cancel;
+
+// What operations know of the process they run in. Made once at start, never changed afterwards.
+struct op_host {
+    const char *workspace_root; // absolute; relative paths of requests start here (host-ops 2.1)
+    const char *home;           // NULL when there is none
+    const char *shell;          // of exec with shell=true: a POSIX shell (host-ops 4.1)
+    char *const *environment;   // of children, scrubbed (host-ops 4.3)
+    bool kill_background_jobs;  // agent.ini: background_jobs = kill
+    struct metrics *metrics;    // host/metrics.h
+};
+
+struct op {
+    const struct op_host *host;
+    struct arena *arena;   // all memory of the request and of its response
+    struct cancel *cancel; // fires when the operation has to stop
+    size_t reply_max;      // bytes that the encoded ControlResponse may have
+};
+
+// Fills response->result_case and its member and returns true, or returns false with *why.
+// What the response points to lives in op->arena or for ever.
+typedef bool (*op_run)(struct op *op, const Og__ControlRequest *request,
+                       Og__ControlResponse *response, struct fail *why);
+
+bool op_exec(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_git(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_read(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_write(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_list(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_mkdir(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_move(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_stat(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_fs_remove(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_metrics(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);

@@ -1,0 +1,55 @@
+#include "base/cancel.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+struct cancel {
+    atomic_uint references;
+    atomic_bool fired;
+    int fd;
+};
+
+struct cancel *cancel_new(void)
+{
+    struct cancel *cancel = mem_new(struct cancel);
+    atomic_init(&cancel->references, 1);
+    cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (cancel->fd < 0)
+        abort();
+    return cancel;
+}
+
+struct cancel *cancel_ref(struct cancel *cancel)
+{
+    atomic_fetch_add(&cancel->references, 1);
+    return cancel;
+}
+
+void cancel_unref(struct cancel *cancel)
+{
+    if (!cancel || atomic_fetch_sub(&cancel->references, 1) != 1)
+        return;
+    close(cancel->fd);
+    mem_free(cancel);
+}
+
+void cancel_fire(struct cancel *cancel)
+{
+    if (!atomic_exchange(&cancel->fired, true))
+        (void)!write(cancel->fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+bool cancel_fired(const struct cancel *cancel)
+{
+    return atomic_load(&cancel->fired);
+}
+
+int cancel_fd(const struct cancel *cancel)
+{
+    return cancel->fd;
+}

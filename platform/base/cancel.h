@@ -1,0 +1,14 @@
+// A request to stop that many waiters can poll for: once fired it stays readable. Counted, because
+// an operation may outlive the session that would cancel it.
+#pragma once
+
+#include <stdbool.h>
+
+struct cancel;
+
+struct cancel *cancel_new(void);
+struct cancel *cancel_ref(struct cancel *cancel);
+void cancel_unref(struct cancel *cancel); // NULL is accepted
+void cancel_fire(struct cancel *cancel);
+bool cancel_fired(const struct cancel *cancel);
+int cancel_fd(const struct cancel *cancel); // readable from the moment it has fired

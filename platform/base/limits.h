@@ -1,0 +1,82 @@
+// Every named limit of the project, with its reason. docs/limits.md is written from this file.
+#pragma once
+
+// --- texts and errors
+#define FAIL_WHAT_BYTES       256
+#define FAIL_PATH_BYTES       4200 // PATH_MAX and a little, so that a whole path can be named
+#define LOG_LINE_BYTES        4096 // one write(2) to a pipe of this size is atomic (pipe(7))
+#define LOG_EVENTS_PER_MINUTE 10
+
+// --- requests (control-plane 9, 10)
+#define REQUEST_BYTES_MAX         (64u << 20) // larger than any max_payload nats-server accepts
+#define REQUEST_DEPTH_MAX         16          // the schema nests 5 levels
+#define REQUEST_ARENA_FACTOR      24          // decoded size per byte of payload, worst case
+#define REQUEST_ARENA_BASE        (64u << 10)
+#define REQUESTS_PENDING_BYTES    (64u << 20) // undone requests of the process, or MemAvailable / 16
+#define RUNNING_MIN               256         // admission: never fewer than this many at once
+#define QUEUED_MAX                100000      // waiting requests per class
+#define REPLY_MEMORY_ENTRIES      4096        // reply subjects remembered against double delivery
+#define REPLY_MEMORY_MS           60000
+#define SETTLED_ENTRIES_MAX       2048 // finished exec and git replies kept for duplicates
+#define SETTLED_BYTES_MAX         (64u << 20)
+#define SETTLED_KEEP_MS           60000
+#define LATE_REPLY_MS             35000 // a reply waits this long for the next session
+#define LATE_REPLIES_BYTES_MAX    (16u << 20)
+
+// --- workers
+#define WORKER_STACK_BYTES (256u << 10)
+#define WORKER_IDLE_MS     5000 // an idle worker ends after this long; one always stays
+
+// --- the link (control-plane 3, 5, 7, 13)
+#define LINK_DIAL_ADDRESS_MS   10000
+#define LINK_DIAL_MS           20000
+#define LINK_HEARTBEAT_MS      5000
+#define LINK_SILENCE_MS        15000 // unanswered PING for this long: the session is dead
+#define LINK_STABLE_MS         10000
+#define LINK_FLUSH_MS          2000 // a goodbye waits this long for the server's PONG
+#define LINK_STOP_MS           10000
+#define LINK_FENCED_MEMORY_MS  (60 * 60 * 1000)
+#define LINK_HELLO_REPEAT_MS   (5 * 60 * 1000)
+#define LINK_PENDING_MESSAGES  65536 // undelivered messages per subscription
+#define LINK_PENDING_BYTES     (64 << 20)
+#define LINK_URLS_MAX          64
+#define LINKS_MAX              1024
+#define BACKOFF_FAST_MS        3000
+#define BACKOFF_FAST_ATTEMPTS  20
+#define BACKOFF_SLOW_MS        10000
+#define BACKOFF_DENIED_MS      60000
+#define BACKOFF_DENIED_AFTER_MS (10 * 60 * 1000)
+
+// --- commands (host-ops 4)
+#define EXEC_ARG_BYTES_MAX      131071 // one argv string, execve(2): MAX_ARG_STRLEN less its NUL
+#define EXEC_HOLD_MS            2000   // pipes still held after the command ended
+#define EXEC_NAME_BYTES_MAX     200    // of a program's name in an error text
+#define KILL_TREE_MS            2000
+
+// --- files (host-ops 5)
+#define FS_LIST_ENTRIES_MAX 1000000
+#define FS_WALK_DEPTH_MAX   1024 // directories deep; each costs one descriptor
+
+// --- configuration (lifecycle 2)
+#define CONFIG_DOCUMENT_BYTES_MAX (256u << 10)
+#define CONFIG_NESTING_MAX        16
+#define CONFIG_STRING_BYTES_MAX   (64u << 10)
+#define CONFIG_RESCAN_MS          60000
+#define CONFIG_DEBOUNCE_MS        100
+#define CONFIG_LOCK_POLL_MS       5000
+
+// --- NATS through a tunnel (nats-transport)
+#define TUNNEL_INFO_BYTES_MAX   32768
+#define TUNNEL_FRAME_BYTES      (64u << 10)
+#define TUNNEL_QUEUE_BYTES_MAX  (4u << 20)
+#define TUNNEL_ACCEPT_MS        2000
+
+// --- the machine (control-plane 7)
+#define METRICS_PERIOD_MS     5000
+#define METRICS_FRESH_MS      1000
+#define CAPACITY_PERIOD_MS    60000
+#define GPU_PERIOD_MS         15000
+#define GPU_MISSING_PERIOD_MS (5 * 60 * 1000)
+#define GPU_TIMEOUT_MS        2000
+#define GPUS_MAX              64
+#define NAME_BYTES_MAX        256

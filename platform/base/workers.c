@@ -1,0 +1,177 @@
+#include "base/workers.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+
+struct job {
+    struct job *next;
+    void (*run)(void *);
+    void *argument;
+};
+
+// A worker that waits. The one that became idle last is woken first: its caches are warm, and the
+// others can end.
+struct idle {
+    struct idle *next;
+    pthread_cond_t wake;
+    bool called;
+};
+
+struct workers {
+    pthread_mutex_t lock;
+    pthread_cond_t empty; // a thread has ended
+    struct job *first, **last;
+    struct idle *idle;
+    size_t threads, max;
+    bool closing;
+};
+
+struct workers *workers_new(size_t max)
+{
+    struct workers *workers = mem_new(struct workers);
+    pthread_mutex_init(&workers->lock, NULL);
+    pthread_cond_init(&workers->empty, NULL);
+    workers->last = &workers->first;
+    workers->max = max;
+    return workers;
+}
+
+static void leave_idle(struct workers *workers, struct idle *self)
+{
+    for (struct idle **p = &workers->idle; *p; p = &(*p)->next)
+        if (*p == self) {
+            *p = self->next;
+            return;
+        }
+}
+
+// Waits for a job as long as an idle worker may; false when it is time to end. A job may be gone
+// again on return: a worker that became free has taken it.
+static bool wait_for_job(struct workers *workers, struct idle *self)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += WORKER_IDLE_MS / 1000;
+    self->called = false;
+    self->next = workers->idle;
+    workers->idle = self;
+    while (!self->called && !workers->first && !workers->closing) {
+        bool may_end = workers->threads > 1;
+        int late = may_end ? pthread_cond_timedwait(&self->wake, &workers->lock, &until)
+                           : pthread_cond_wait(&self->wake, &workers->lock);
+        if (late != 0 && !self->called && workers->threads > 1)
+            break;
+    }
+    if (!self->called)
+        leave_idle(workers, self);
+    return self->called || workers->first;
+}
+
+static struct job *take(struct workers *workers)
+{
+    struct job *job = workers->first;
+    workers->first = job->next;
+    if (!workers->first)
+        workers->last = &workers->first;
+    return job;
+}
+
+static void *work(void *argument)
+{
+    struct workers *workers = argument;
+    struct idle self = {0};
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+
+    pthread_mutex_lock(&workers->lock);
+    for (;;) {
+        if (!workers->first) {
+            if (!wait_for_job(workers, &self) && (workers->closing || workers->threads > 1))
+                break;
+            continue;
+        }
+        struct job *job = take(workers);
+        pthread_mutex_unlock(&workers->lock);
+        job->run(job->argument);
+        mem_free(job);
+        pthread_mutex_lock(&workers->lock);
+    }
+    workers->threads--;
+    pthread_cond_broadcast(&workers->empty);
+    pthread_mutex_unlock(&workers->lock);
+    pthread_cond_destroy(&self.wake);
+    return NULL;
+}
+
+static bool start_thread(struct workers *workers)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, WORKER_STACK_BYTES);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigset_t all, before; // signals belong to the main thread
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    bool made = pthread_create(&thread, &attributes, work, workers) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (made)
+        workers->threads++;
+    return made;
+}
+
+bool workers_submit(struct workers *workers, void (*run)(void *), void *argument)
+{
+    struct job *job = mem_new(struct job);
+    *job = (struct job){.run = run, .argument = argument};
+    pthread_mutex_lock(&workers->lock);
+    struct idle *idle = workers->idle;
+    bool taken = idle || workers->threads >= workers->max || start_thread(workers) ||
+                 workers->threads > 0;
+    if (taken) {
+        *workers->last = job;
+        workers->last = &job->next;
+    }
+    if (idle) {
+        workers->idle = idle->next;
+        idle->called = true;
+        pthread_cond_signal(&idle->wake);
+    }
+    pthread_mutex_unlock(&workers->lock);
+    if (!taken)
+        mem_free(job);
+    return taken;
+}
+
+size_t workers_threads(struct workers *workers)
+{
+    pthread_mutex_lock(&workers->lock);
+    size_t threads = workers->threads;
+    pthread_mutex_unlock(&workers->lock);
+    return threads;
+}
+
+void workers_free(struct workers *workers)
+{
+    if (!workers)
+        return;
+    pthread_mutex_lock(&workers->lock);
+    workers->closing = true;
+    for (struct idle *idle = workers->idle; idle; idle = idle->next)
+        pthread_cond_signal(&idle->wake);
+    while (workers->threads > 0)
+        pthread_cond_wait(&workers->empty, &workers->lock);
+    pthread_mutex_unlock(&workers->lock);
+    pthread_cond_destroy(&workers->empty);
+    pthread_mutex_destroy(&workers->lock);
+    mem_free(workers);
+}
