@@ -1,0 +1,197 @@
+#include "proto/encode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "proto/wire.h"
+
+// What has been written lies between at and the end of the memory.
+struct writer {
+    uint8_t *start, *at;
+};
+
+static void put_fields(struct writer *out, const ProtobufCMessage *message);
+
+static uint8_t *take(struct writer *out, size_t size)
+{
+    // Only a message that another thread changes meanwhile can get here: no way to go on.
+    if (size > (size_t)(out->at - out->start))
+        abort();
+    return out->at -= size;
+}
+
+static void put_bytes(struct writer *out, const void *data, size_t size)
+{
+    if (size > 0)
+        memcpy(take(out, size), data, size);
+}
+
+static void put_varint(struct writer *out, uint64_t value)
+{
+    wire_put_varint(take(out, wire_varint_size(value)), value);
+}
+
+static void put_tag(struct writer *out, uint32_t number, enum wire_type type)
+{
+    put_varint(out, (uint64_t)number << 3 | type);
+}
+
+static void put_double(struct writer *out, uint32_t number, double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint8_t *at = take(out, sizeof bits);
+    for (unsigned i = 0; i < sizeof bits; i++)
+        at[i] = (uint8_t)(bits >> (8 * i));
+    put_tag(out, number, WIRE_64BIT);
+}
+
+static void put_span(struct writer *out, uint32_t number, const void *data, size_t size)
+{
+    put_bytes(out, data, size);
+    put_varint(out, size);
+    put_tag(out, number, WIRE_SPAN);
+}
+
+static void put_message(struct writer *out, uint32_t number, const ProtobufCMessage *message)
+{
+    const uint8_t *end = out->at;
+    if (message)
+        put_fields(out, message);
+    put_varint(out, (uint64_t)(end - out->at));
+    put_tag(out, number, WIRE_SPAN);
+}
+
+static void put_number(struct writer *out, uint32_t number, uint64_t value)
+{
+    put_varint(out, value);
+    put_tag(out, number, WIRE_VARINT);
+}
+
+static void put_value(struct writer *out, const ProtobufCFieldDescriptor *field, const void *slot)
+{
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING: {
+        const char *text = *(const char *const *)slot;
+        put_span(out, field->id, text, text ? strlen(text) : 0);
+        break;
+    }
+    case PROTOBUF_C_TYPE_BYTES: {
+        const ProtobufCBinaryData *bytes = slot;
+        put_span(out, field->id, bytes->data, bytes->len);
+        break;
+    }
+    case PROTOBUF_C_TYPE_MESSAGE:
+        put_message(out, field->id, *(const ProtobufCMessage *const *)slot);
+        break;
+    case PROTOBUF_C_TYPE_BOOL:
+        put_number(out, field->id, *(const protobuf_c_boolean *)slot != 0);
+        break;
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_ENUM: // a negative one is written as if it had 64 bits
+        put_number(out, field->id, (uint64_t)(int64_t) * (const int32_t *)slot);
+        break;
+    case PROTOBUF_C_TYPE_UINT32:
+        put_number(out, field->id, *(const uint32_t *)slot);
+        break;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+        put_number(out, field->id, *(const uint64_t *)slot);
+        break;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        put_double(out, field->id, *(const double *)slot);
+        break;
+    default: // nothing else occurs in this protocol
+        abort();
+    }
+}
+
+// The default value of a field without presence: not written.
+static bool is_default(ProtobufCType type, const void *slot)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_STRING: {
+        const char *text = *(const char *const *)slot;
+        return !text || *text == '\0';
+    }
+    case PROTOBUF_C_TYPE_BYTES:
+        return ((const ProtobufCBinaryData *)slot)->len == 0;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return *(const void *const *)slot == NULL;
+    case PROTOBUF_C_TYPE_BOOL:
+        return *(const protobuf_c_boolean *)slot == 0;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return *(const double *)slot == 0;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+        return *(const uint64_t *)slot == 0;
+    default:
+        return *(const uint32_t *)slot == 0;
+    }
+}
+
+static bool is_present(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const char *base = (const char *)message;
+    const void *slot = base + field->offset;
+    bool is_pointer =
+        field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING;
+    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+        if (*(const uint32_t *)(base + field->quantifier_offset) != field->id)
+            return false;
+        return !is_pointer || (*(const void *const *)slot != NULL &&
+                               *(const void *const *)slot != field->default_value);
+    }
+    if (field->label == PROTOBUF_C_LABEL_OPTIONAL && !is_pointer)
+        return *(const protobuf_c_boolean *)(base + field->quantifier_offset);
+    return !is_default(field->type, slot);
+}
+
+static void put_repeated(struct writer *out, const ProtobufCMessage *message,
+                         const ProtobufCFieldDescriptor *field)
+{
+    size_t element =
+        field->type == PROTOBUF_C_TYPE_BYTES ? sizeof(ProtobufCBinaryData) : sizeof(void *);
+    const char *base = (const char *)message;
+    size_t count = *(const size_t *)(base + field->quantifier_offset);
+    const char *array = *(const char *const *)(base + field->offset);
+    while (count > 0)
+        put_value(out, field, array + --count * element);
+}
+
+static void put_fields(struct writer *out, const ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    for (unsigned i = type->n_fields; i > 0; i--) {
+        const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
+        if (field->label == PROTOBUF_C_LABEL_REPEATED)
+            put_repeated(out, message, field);
+        else if (is_present(message, field))
+            put_value(out, field, (const char *)message + field->offset);
+    }
+}
+
+size_t encode_size(const ProtobufCMessage *message)
+{
+    return protobuf_c_message_get_packed_size(message);
+}
+
+void encode_message(const ProtobufCMessage *message, void *out, size_t size)
+{
+    struct writer writer = {out, size > 0 ? (uint8_t *)out + size : out};
+    put_fields(&writer, message);
+    if (writer.at != writer.start)
+        abort(); // see take()
+}
+
+bool encode_append(const ProtobufCMessage *message, struct buffer *out)
+{
+    size_t size = encode_size(message);
+    char *room = buffer_reserve(out, size);
+    if (!room)
+        return false;
+    encode_message(message, room, size);
+    buffer_commit(out, size);
+    return true;
+}
