@@ -26,6 +26,8 @@ void agent_error_detail(struct agent_error *error, const char *key, const char *
 {
     size_t n = error->wire.n_detail;
     assert(n < AGENT_ERROR_DETAILS_MAX);
+    if (n >= AGENT_ERROR_DETAILS_MAX)
+        return;
     Og__AgentError__DetailEntry *entry = &error->entries[n];
     og__agent_error__detail_entry__init(entry);
     entry->key = valid(error, key);
@@ -36,8 +38,10 @@ void agent_error_detail(struct agent_error *error, const char *key, const char *
 
 void agent_error_detail_number(struct agent_error *error, const char *key, unsigned long long value)
 {
-    assert(error->wire.n_detail < AGENT_ERROR_DETAILS_MAX);
-    char *text = error->numbers[error->wire.n_detail];
-    snprintf(text, sizeof error->numbers[0], "%llu", value);
-    agent_error_detail(error, key, text);
+    size_t n = error->wire.n_detail;
+    assert(n < AGENT_ERROR_DETAILS_MAX);
+    if (n >= AGENT_ERROR_DETAILS_MAX)
+        return;
+    snprintf(error->numbers[n], sizeof error->numbers[n], "%llu", value);
+    agent_error_detail(error, key, error->numbers[n]);
 }

@@ -1,9 +1,11 @@
 #include "proto/encode.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 #include "proto/wire.h"
 
 // What has been written lies between at and the end of the memory.
@@ -74,7 +76,9 @@ static void put_value(struct writer *out, const ProtobufCFieldDescriptor *field,
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING: {
         const char *text = *(const char *const *)slot;
-        put_span(out, field->id, text, text ? strlen(text) : 0);
+        size_t size = text ? strlen(text) : 0;
+        assert(size == 0 || utf8_valid(text, size)); // the other side drops the whole message
+        put_span(out, field->id, text, size);
         break;
     }
     case PROTOBUF_C_TYPE_BYTES: {
