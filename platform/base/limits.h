@@ -15,7 +15,7 @@
 #define REQUESTS_PENDING_BYTES    (64u << 20) // undone requests of the process, or MemAvailable / 16
 #define RUNNING_MIN               256         // admission: never fewer than this many at once
 #define QUEUED_MAX                100000      // waiting requests per class
-#define REPLY_MEMORY_ENTRIES      4096        // reply subjects remembered against double delivery
+#define REPLY_MEMORY_SLOTS_MAX    65536 // reply subjects remembered against double delivery, times 2
 #define REPLY_MEMORY_MS           60000
 #define SETTLED_ENTRIES_MAX       2048 // finished exec and git replies kept for duplicates
 #define SETTLED_BYTES_MAX         (64u << 20)
@@ -33,8 +33,16 @@
 #define LINK_HEARTBEAT_MS      5000
 #define LINK_SILENCE_MS        15000 // unanswered PING for this long: the session is dead
 #define LINK_STABLE_MS         10000
+#define LINK_WRITE_MS          10000   // one write to the server
+#define LINK_PING_MS           1000    // one wait for the PONG of a heartbeat
+#define LINK_MAX_PAYLOAD_DEFAULT 1048576 // nats-server's own default
+#define LINK_LAME_DUCK_MS      5000    // at most until a session that is to be closed is replaced
 #define LINK_FLUSH_MS          2000 // a goodbye waits this long for the server's PONG
 #define LINK_STOP_MS           10000
+#define LINK_STOP_WORK_MS      3000    // cancelled operations have this long before the goodbye
+#define LINK_DENIED_ADVICE_MS  60000   // of refusals without a break, before a person is told
+#define LINK_DENIED_REPEAT_MS  (10 * 60 * 1000)
+#define LINK_QUEUED_KEEP_MS    10000   // unstarted requests of a link without a session
 #define LINK_FENCED_MEMORY_MS  (60 * 60 * 1000)
 #define LINK_HELLO_REPEAT_MS   (5 * 60 * 1000)
 #define LINK_PENDING_MESSAGES  65536 // undelivered messages per subscription
@@ -54,8 +62,15 @@
 #define KILL_TREE_MS            2000
 
 // --- files (host-ops 5)
-#define FS_LIST_ENTRIES_MAX 1000000
-#define FS_WALK_DEPTH_MAX   1024 // directories deep; each costs one descriptor
+#define FS_LIST_ENTRIES_MAX    1000000
+#define FS_WALK_DEPTH_MAX      65536       // directories deep
+#define FS_WALK_DESCRIPTORS    64          // of the deepest ones; the others are reopened
+#define FS_WALK_PATH_BYTES_MAX (1u << 20)  // relative path of an entry
+#define FS_WALK_NAMES_BYTES    (1u << 20)  // names of one directory that a removal holds at a time
+#define FS_REMOVE_PASSES       16          // over a directory that others keep filling
+#define FS_UNSIZED_BYTES_MAX   (64u << 20) // of a file that does not know its size (procfs)
+#define FS_DEVICE_WAIT_MS      10000       // for a FIFO or a device to take more
+#define PASSWD_ENTRY_BYTES_MAX 16384
 
 // --- configuration (lifecycle 2)
 #define CONFIG_DOCUMENT_BYTES_MAX (256u << 10)
