@@ -93,9 +93,11 @@ static void put_value(struct writer *out, const ProtobufCFieldDescriptor *field,
         put_number(out, field->id, *(const protobuf_c_boolean *)slot != 0);
         break;
     case PROTOBUF_C_TYPE_INT32:
-    case PROTOBUF_C_TYPE_ENUM: // a negative one is written as if it had 64 bits
-        put_number(out, field->id, (uint64_t)(int64_t) * (const int32_t *)slot);
+    case PROTOBUF_C_TYPE_ENUM: {
+        int64_t value = *(const int32_t *)slot; // a negative one is written with 64 bits
+        put_number(out, field->id, (uint64_t)value);
         break;
+    }
     case PROTOBUF_C_TYPE_UINT32:
         put_number(out, field->id, *(const uint32_t *)slot);
         break;
