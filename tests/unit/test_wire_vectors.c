@@ -277,7 +277,7 @@ static void check_reference(const char *path, const char *hello_json)
     "'workspace_root': '/home/user', 'capabilities': {'exec': true, 'filesystem': true, "       \
     "'git': true, 'pty': true, " reason                                                         \
     "'consented_whole_machine': true, 'display': {'id': ':99', 'width': 1920, 'height': 1080, " \
-    "'virtual': true}}, 'update_channel': 'stable', 'resume_token': 'resume-tok-1'}"
+    "'virtual': true}}, 'update_channel': 'stable', 'resume_token': 'resume-token-1'}"
 
 START_TEST(messages_of_both_reference_agents_decode)
 {
