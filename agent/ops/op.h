@@ -26,6 +26,7 @@ struct op {
     struct arena *arena;   // all memory of the request and of its response
     struct cancel *cancel; // fires when the operation has to stop
     size_t reply_max;      // bytes that the encoded ControlResponse may have
+    size_t id_size;        // of these, the request id takes this many, with its tag and length
 };
 
 // Fills response->result_case and its member and returns true, or returns false with *why.

@@ -79,6 +79,17 @@
 #define CONFIG_RESCAN_MS          60000
 #define CONFIG_DEBOUNCE_MS        100
 #define CONFIG_LOCK_POLL_MS       5000
+#define CONFIG_LOCK_REMIND_MS     (10 * 60 * 1000)
+#define CONFIG_LOCK_SETTLE_MS     50   // somebody who only looks at the lock holds it no longer
+#define CONFIG_VALUES_MAX         4096 // JSON values of a document, so that 256 KiB stay small
+#define CONFIG_ID_BYTES_MAX       256  // of a workspace or agent id: they become NATS subjects
+#define CONFIG_NAMES_MAX          65536 // names of one directory
+#define CONFIG_STALE_MS           (60 * 60 * 1000) // age of an unfinished file nobody writes any more
+#define CONFIG_SETTINGS_BYTES_MAX (64u << 10)
+#define STATUS_BYTES_MAX          (4u << 20)
+#define STATUS_VALUES_MAX         65536
+#define API_URL_BYTES_MAX         2048
+#define BEARER_WARN_S             (7 * 24 * 60 * 60)
 
 // --- NATS through a tunnel (nats-transport)
 #define TUNNEL_INFO_BYTES_MAX   32768

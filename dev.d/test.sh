@@ -1,0 +1,82 @@
+# Tests. Every part ends in lines that count; the last line sums the parts up.
+
+run_unit() { # PRESET
+    build_preset "$1"
+    local dir=build
+    [ "$1" = release ] || dir=build-$1
+    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$(nproc)"
+}
+
+# The scenarios drive the programs of a build directory against real servers.
+run_scenarios() { # PRESET [PYTEST ARGUMENT]...
+    build_preset "$1"
+    local dir=build
+    [ "$1" = release ] || dir=build-$1
+    OG_BUILD=$PWD/$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider "${@:2}"
+}
+
+sanitizer_options() {
+    export ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:strict_string_checks=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
+}
+
+dev_test_unit() { run_unit release; }
+dev_test_scenario() { run_scenarios release tests/scenario; }
+
+dev_test_asan() {
+    sanitizer_options
+    run_unit asan
+    run_scenarios asan tests/scenario
+}
+
+# The threaded parts: the units with threads, and the link with everything that can happen to it.
+dev_test_tsan() {
+    sanitizer_options
+    run_unit tsan
+    run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py
+}
+
+dev_test_fuzz() { dev_fuzz 60; }
+dev_test_lint() { dev_lint; }
+
+# The control plane's own session code against a live agent, where its folder exists.
+dev_test_acceptance() {
+    local rig=${OG_SHARED:-../shared}/acceptance
+    if [ ! -d "$rig" ]; then
+        echo "acceptance: no $rig here; skipped"
+        return
+    fi
+    build_preset release
+    tests/acceptance/run "$rig"
+}
+
+dev_fuzz() {
+    local seconds=${1:-60} failed=0
+    build_preset fuzz
+    local targets=(build-fuzz/fuzz/fuzz_*)
+    printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} tests/fuzz/run {} "$seconds" || failed=1
+    [ $failed -eq 0 ] && echo "${#targets[@]} passed, 0 failed"
+    return $failed
+}
+
+dev_test() {
+    install_missing "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${LINT_PACKAGES[@]}"
+    local parts=("$@") part passed=0 failed=0
+    [ ${#parts[@]} -gt 0 ] || parts=(unit scenario asan tsan fuzz acceptance)
+    for part in "${parts[@]}"; do
+        echo "== $part"
+        # A process of its own: there "set -e" ends a part at its first failing step, here it would not.
+        if ./dev test-part "$part" </dev/null; then
+            passed=$((passed + 1))
+        else
+            echo "== $part FAILED"
+            failed=$((failed + 1))
+        fi
+    done
+    echo "$passed passed, $failed failed"
+    [ $failed -eq 0 ]
+}
+
+dev_test-part() { "dev_test_$1"; }

@@ -1,0 +1,56 @@
+import pytest
+
+from rig import Agent, NatsServer, Runtime
+
+
+@pytest.fixture
+def make_server(tmp_path):
+    made = []
+
+    def make(**options):
+        made.append(NatsServer(tmp_path, **options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.kill()
+
+
+@pytest.fixture
+def server(make_server):
+    return make_server()
+
+
+@pytest.fixture
+def make_agent(tmp_path):
+    made = []
+
+    def make(*arguments, **options):
+        made.append(Agent(tmp_path, *arguments, **options))
+        return made[-1]
+
+    yield make
+    for agent in made:
+        agent.clean_up()
+
+
+@pytest.fixture
+def online(server, make_agent):
+    """A served machine: (agent, runtime)."""
+    runtime = Runtime(server)
+    agent = make_agent(server)
+    runtime.wait_online()
+    return agent, runtime
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """On a failure, show the end of every agent's log."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.when == "call" and report.failed:
+        for name in ("tmp_path",):
+            directory = item.funcargs.get(name)
+            if directory:
+                for log in sorted(directory.glob("home-*/agent.log")):
+                    report.sections.append((str(log), log.read_text(errors="replace")[-6000:]))

@@ -1,0 +1,27 @@
+// The main program of a unit test: runs the given tests, each in a process of its own.
+#pragma once
+
+#include <check.h>
+#include <stdlib.h>
+
+static inline int check_run(const char *name, double seconds, const TTest *const *tests, size_t count)
+{
+    TCase *all = tcase_create(name);
+    tcase_set_timeout(all, seconds);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_test(all, tests[i]);
+    Suite *suite = suite_create(name);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
+
+#define CHECK_MAIN(name, seconds, ...)                                                             \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const TTest *const tests[] = {__VA_ARGS__};                                                \
+        return check_run(name, seconds, tests, sizeof tests / sizeof *tests);                      \
+    }
