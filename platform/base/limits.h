@@ -60,6 +60,16 @@
 #define EXEC_HOLD_MS            2000   // pipes still held after the command ended
 #define EXEC_NAME_BYTES_MAX     200    // of a program's name in an error text
 #define KILL_TREE_MS            2000
+#define EXEC_FLUSH_MS           200  // as EXEC_HOLD_MS, when background jobs are not to survive
+#define EXEC_QUIET_MS           500  // of silence on pipes that are held after a kill
+#define EXEC_READ_BYTES_MIN     4096
+#define EXEC_READ_BYTES         (64u << 10) // what a pipe holds, pipe(7)
+#define SPAWN_STACK_BYTES       (16u << 10)
+#define GUARDIAN_TREES_MAX      4096 // commands at once that the guardian can watch
+#define PROCS_MAX               (128u << 10)
+#define PROC_LINE_BYTES_MAX     1024
+#define TREE_ENVIRON_CHUNK_BYTES (16u << 10)
+#define KILL_PAUSE_MS_MAX       32 // between two looks for survivors
 
 // --- files (host-ops 5)
 #define FS_LIST_ENTRIES_MAX    1000000
