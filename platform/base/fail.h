@@ -28,6 +28,7 @@ struct fail {
     char what[FAIL_WHAT_BYTES];        // "read", "spawn", or a whole sentence
     char path[FAIL_PATH_BYTES];        // what it was done to; may be empty
     unsigned long long size, size_max; // FAIL_TOO_LARGE: what it would have been, what may be
+    unsigned long long output;         // and what the command had printed; 0: no command
 };
 
 // All return false, so that a function can end with "return fail_errno(...)". Texts are cut to
