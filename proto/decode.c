@@ -162,8 +162,6 @@ static bool decode_field(struct decoder *decoder, ProtobufCMessage *message,
         if (*which != field->id && field->type == PROTOBUF_C_TYPE_MESSAGE)
             *(ProtobufCMessage **)slot = NULL; // another member's value was here
         *which = field->id;
-    } else if (field->label == PROTOBUF_C_LABEL_OPTIONAL && field->quantifier_offset) {
-        *(protobuf_c_boolean *)member(message, field->quantifier_offset) = true;
     }
     return decode_value(decoder, field, in, depth, slot);
 }

@@ -31,7 +31,10 @@ static void put_bytes(struct writer *out, const void *data, size_t size)
 
 static void put_varint(struct writer *out, uint64_t value)
 {
-    wire_put_varint(take(out, wire_varint_size(value)), value);
+    if (value < 0x80) // most tags, lengths and numbers
+        *take(out, 1) = (uint8_t)value;
+    else
+        wire_put_varint(take(out, wire_varint_size(value)), value);
 }
 
 static void put_tag(struct writer *out, uint32_t number, enum wire_type type)
@@ -59,8 +62,7 @@ static void put_span(struct writer *out, uint32_t number, const void *data, size
 static void put_message(struct writer *out, uint32_t number, const ProtobufCMessage *message)
 {
     const uint8_t *end = out->at;
-    if (message)
-        put_fields(out, message);
+    put_fields(out, message);
     put_varint(out, (uint64_t)(end - out->at));
     put_tag(out, number, WIRE_SPAN);
 }
@@ -71,87 +73,58 @@ static void put_number(struct writer *out, uint32_t number, uint64_t value)
     put_tag(out, number, WIRE_VARINT);
 }
 
-static void put_value(struct writer *out, const ProtobufCFieldDescriptor *field, const void *slot)
+// Defaults are left out, unless they have to show that the field is present.
+static void put_value(struct writer *out, const ProtobufCFieldDescriptor *field, const void *slot,
+                      bool defaults)
 {
     switch (field->type) {
     case PROTOBUF_C_TYPE_STRING: {
         const char *text = *(const char *const *)slot;
         size_t size = text ? strlen(text) : 0;
         assert(size == 0 || utf8_valid(text, size)); // the other side drops the whole message
-        put_span(out, field->id, text, size);
+        if (size > 0 || defaults)
+            put_span(out, field->id, text, size);
         break;
     }
     case PROTOBUF_C_TYPE_BYTES: {
         const ProtobufCBinaryData *bytes = slot;
-        put_span(out, field->id, bytes->data, bytes->len);
+        if (bytes->len > 0 || defaults)
+            put_span(out, field->id, bytes->data, bytes->len);
         break;
     }
-    case PROTOBUF_C_TYPE_MESSAGE:
-        put_message(out, field->id, *(const ProtobufCMessage *const *)slot);
+    case PROTOBUF_C_TYPE_MESSAGE: {
+        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)slot;
+        if (message) // a oneof without its member is absent
+            put_message(out, field->id, message);
         break;
+    }
     case PROTOBUF_C_TYPE_BOOL:
-        put_number(out, field->id, *(const protobuf_c_boolean *)slot != 0);
+        if (*(const protobuf_c_boolean *)slot || defaults)
+            put_number(out, field->id, *(const protobuf_c_boolean *)slot != 0);
         break;
     case PROTOBUF_C_TYPE_INT32:
     case PROTOBUF_C_TYPE_ENUM: {
         int64_t value = *(const int32_t *)slot; // a negative one is written with 64 bits
-        put_number(out, field->id, (uint64_t)value);
+        if (value != 0 || defaults)
+            put_number(out, field->id, (uint64_t)value);
         break;
     }
     case PROTOBUF_C_TYPE_UINT32:
-        put_number(out, field->id, *(const uint32_t *)slot);
+        if (*(const uint32_t *)slot != 0 || defaults)
+            put_number(out, field->id, *(const uint32_t *)slot);
         break;
     case PROTOBUF_C_TYPE_INT64:
     case PROTOBUF_C_TYPE_UINT64:
-        put_number(out, field->id, *(const uint64_t *)slot);
+        if (*(const uint64_t *)slot != 0 || defaults)
+            put_number(out, field->id, *(const uint64_t *)slot);
         break;
     case PROTOBUF_C_TYPE_DOUBLE:
-        put_double(out, field->id, *(const double *)slot);
+        if (*(const double *)slot != 0 || defaults)
+            put_double(out, field->id, *(const double *)slot);
         break;
     default: // nothing else occurs in this protocol
         abort();
     }
-}
-
-// The default value of a field without presence: not written.
-static bool is_default(ProtobufCType type, const void *slot)
-{
-    switch (type) {
-    case PROTOBUF_C_TYPE_STRING: {
-        const char *text = *(const char *const *)slot;
-        return !text || *text == '\0';
-    }
-    case PROTOBUF_C_TYPE_BYTES:
-        return ((const ProtobufCBinaryData *)slot)->len == 0;
-    case PROTOBUF_C_TYPE_MESSAGE:
-        return *(const void *const *)slot == NULL;
-    case PROTOBUF_C_TYPE_BOOL:
-        return *(const protobuf_c_boolean *)slot == 0;
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return *(const double *)slot == 0;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-        return *(const uint64_t *)slot == 0;
-    default:
-        return *(const uint32_t *)slot == 0;
-    }
-}
-
-static bool is_present(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
-{
-    const char *base = (const char *)message;
-    const void *slot = base + field->offset;
-    bool is_pointer =
-        field->type == PROTOBUF_C_TYPE_MESSAGE || field->type == PROTOBUF_C_TYPE_STRING;
-    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
-        if (*(const uint32_t *)(base + field->quantifier_offset) != field->id)
-            return false;
-        return !is_pointer || (*(const void *const *)slot != NULL &&
-                               *(const void *const *)slot != field->default_value);
-    }
-    if (field->label == PROTOBUF_C_LABEL_OPTIONAL && !is_pointer)
-        return *(const protobuf_c_boolean *)(base + field->quantifier_offset);
-    return !is_default(field->type, slot);
 }
 
 static void put_repeated(struct writer *out, const ProtobufCMessage *message,
@@ -163,18 +136,20 @@ static void put_repeated(struct writer *out, const ProtobufCMessage *message,
     size_t count = *(const size_t *)(base + field->quantifier_offset);
     const char *array = *(const char *const *)(base + field->offset);
     while (count > 0)
-        put_value(out, field, array + --count * element);
+        put_value(out, field, array + --count * element, true);
 }
 
 static void put_fields(struct writer *out, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *type = message->descriptor;
+    const char *base = (const char *)message;
     for (unsigned i = type->n_fields; i > 0; i--) {
         const ProtobufCFieldDescriptor *field = &type->fields[i - 1];
+        bool member = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
         if (field->label == PROTOBUF_C_LABEL_REPEATED)
             put_repeated(out, message, field);
-        else if (is_present(message, field))
-            put_value(out, field, (const char *)message + field->offset);
+        else if (!member || *(const uint32_t *)(base + field->quantifier_offset) == field->id)
+            put_value(out, field, base + field->offset, member);
     }
 }
 

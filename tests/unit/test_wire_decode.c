@@ -30,6 +30,10 @@ START_TEST(the_schema_holds_only_what_the_codec_knows)
                 ck_abort_msg("%s.%s", wire_messages[i]->name, field->name);
             }
             ck_assert_int_ne(field->label, PROTOBUF_C_LABEL_REQUIRED);
+            if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+                ck_assert_int_ne(field->type, PROTOBUF_C_TYPE_STRING);
+            else if (field->label == PROTOBUF_C_LABEL_OPTIONAL)
+                ck_assert_int_eq(field->type, PROTOBUF_C_TYPE_MESSAGE);
             ck_assert_ptr_nonnull(wire_messages[i]->message_init);
         }
     }
