@@ -116,3 +116,39 @@
 #define GPU_TIMEOUT_MS        2000
 #define GPUS_MAX              64
 #define NAME_BYTES_MAX        256
+
+// --- desktop
+#define DESKTOP_NAME_BYTES_MAX   64         // of a display's name, ":99.0"
+#define DESKTOP_PATH_BYTES_MAX   512        // of a cookie file
+#define DESKTOP_REASON_BYTES_MAX 208        // one line for a person, 200 bytes and an end
+#define DESKTOP_KEY_BYTES_MAX    256        // names joined with '+'
+#define DESKTOP_KEY_TOKENS_MAX   16
+#define DESKTOP_TEXT_CHARS_MAX   100000     // of one text to be typed
+#define DESKTOP_TEXT_BYTES_MAX   400000     // in UTF-8
+#define DESKTOP_SIDE_MAX         32767      // pixels; coordinates of the X protocol are 16 bits
+#define DESKTOP_PNG_BYTES_MAX    (64u << 20)
+#define DESKTOP_HELD_BYTES       4096
+#define DESKTOP_CANDIDATES_MAX   32         // displays tried when none is given
+#define DESKTOP_COOKIES_MAX      16         // cookie files tried for each
+#define DESKTOP_COOKIE_FILE_MAX  (64u << 10)
+#define DESKTOP_CONNECT_MS       1000       // to one X server
+#define DESKTOP_RESOLVE_MS       3000       // to find a display, all candidates together
+#define DESKTOP_NEGATIVE_MS      2000       // "no display" is not looked into again for this long
+#define DESKTOP_SHOT_MS          10000
+#define DESKTOP_INPUT_MS         10000      // one pointer or key event, without the typing of texts
+#define DESKTOP_TYPING_MS        20000      // a text is typed faster when it would take longer
+#define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
+#define DESKTOP_HELD_MS          60000      // keys are let go after this long without input
+
+// --- the hub
+#define HUB_SECRET_FILE_BYTES  256
+#define HUB_SQL_BUSY_MS        5000       // for another process to finish its transaction
+#define HUB_SQL_CACHE_KIB      1024
+#define HUB_SQL_WAL_BYTES      (4 << 20)  // what is left of a write-ahead log after a checkpoint
+#define HUB_TOKEN_TTL_MS       (60 * 60 * 1000ll)           // of an enrolment token, lifecycle 5.6
+#define HUB_TOKEN_TTL_MAX_MS   (30 * 24 * 60 * 60 * 1000ll)
+#define HUB_TOKEN_KEEP_MS      (7 * 24 * 60 * 60 * 1000ll)  // an expired one, to say why it is refused
+#define HUB_TOKEN_BYTES_MAX    2048
+#define HUB_BEARER_TTL_MS      (30 * 24 * 60 * 60 * 1000ll) // lifecycle 5.6
+#define HUB_PUBLIC_KEY_BYTES_MAX 1024     // lifecycle 5.2
+#define HUB_MACHINE_NAME_UNITS_MAX 256    // UTF-16 units, lifecycle 5.2
