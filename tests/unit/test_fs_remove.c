@@ -161,41 +161,40 @@ END_TEST
 
 static atomic_bool swapping = true;
 
-// Turns d/victim from a directory into a link to "outside" and back.
+enum { VICTIMS = 40 };
+
+// Turns the directories d/0, d/1, ... into links to "outside", one after the other.
 static void *swap(void *unused)
 {
     char victim[128], aside[128], outside[128];
-    snprintf(victim, sizeof victim, "%s/d/victim", scratch);
-    snprintf(aside, sizeof aside, "%s/aside", scratch);
     snprintf(outside, sizeof outside, "%s/outside", scratch);
-    while (swapping) {
-        if (rename(victim, aside) == 0) {
+    for (int i = 0; swapping; i++) {
+        snprintf(victim, sizeof victim, "%s/d/%d", scratch, i % VICTIMS);
+        snprintf(aside, sizeof aside, "%s/aside/%d", scratch, i);
+        if (rename(victim, aside) == 0)
             (void)!symlink(outside, victim);
-            usleep(20);
-            unlink(victim);
-            (void)!rename(aside, victim);
-        }
     }
-    rename(aside, victim);
     return unused;
 }
 
 START_TEST(nobody_leads_a_removal_elsewhere)
 {
+    make_dir(in("aside"));
     make_dir(in("outside"));
     put(in("outside/x"), "");
     pthread_t thread;
     pthread_create(&thread, NULL, swap, NULL);
-    for (int i = 0; i < 400; i++) {
+    for (int round = 0; round < 100; round++) {
         mkdir(in("d"), 0777);
-        mkdir(in("d/victim"), 0777);
-        close(open(in("d/victim/f"), O_CREAT | O_WRONLY, 0666));
+        for (int i = 0; i < VICTIMS; i++) {
+            mkdir(in("d/%d", i), 0777);
+            close(open(in("d/%d/f", i), O_CREAT | O_WRONLY, 0666));
+        }
         (void)!REMOVE(in("d"), .recursive = true);
         ck_assert(exists(in("outside/x")));
     }
     swapping = false;
     pthread_join(thread, NULL);
-    REMOVE(in("aside"), .recursive = true);
 }
 END_TEST
 
