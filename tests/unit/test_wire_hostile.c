@@ -294,6 +294,78 @@ START_TEST(groups_nest_up_to_the_limit)
 }
 END_TEST
 
+START_TEST(numbers_of_fixed_width_are_whole)
+{
+    static const char eight[] = "0102030405060708";
+    for (size_t digits = 0; digits <= 16; digits += 2) {
+        char hex[32];
+        snprintf(hex, sizeof hex, "11%.*s", (int)digits, eight); // cpu_percent
+        ck_assert_int_eq(refused(&og__metrics_sample__descriptor, hex), digits < 16);
+        snprintf(hex, sizeof hex, "a106%.*s", (int)digits, eight); // unknown
+        ck_assert_int_eq(refused(&og__metrics_sample__descriptor, hex), digits < 16);
+        if (digits <= 8) {
+            snprintf(hex, sizeof hex, "a506%.*s", (int)digits, eight);
+            ck_assert_int_eq(refused(&og__metrics_sample__descriptor, hex), digits < 8);
+        }
+    }
+}
+END_TEST
+
+// The schema nests five levels and can never get near the limit, so this is a message of its own:
+// one field, 1, of the same type.
+struct nest {
+    ProtobufCMessage base;
+    struct nest *inner;
+};
+
+static const ProtobufCMessageDescriptor nest_descriptor;
+
+static void nest_init(ProtobufCMessage *message)
+{
+    *(struct nest *)message = (struct nest){.base.descriptor = &nest_descriptor};
+}
+
+static const ProtobufCFieldDescriptor nest_fields[] = {
+    {.name = "inner",
+     .id = 1,
+     .label = PROTOBUF_C_LABEL_NONE,
+     .type = PROTOBUF_C_TYPE_MESSAGE,
+     .offset = offsetof(struct nest, inner),
+     .descriptor = &nest_descriptor},
+};
+static const ProtobufCIntRange nest_ranges[] = {{1, 0}, {0, 1}};
+static const ProtobufCMessageDescriptor nest_descriptor = {
+    .magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+    .name = "nest",
+    .sizeof_message = sizeof(struct nest),
+    .n_fields = 1,
+    .fields = nest_fields,
+    .n_field_ranges = 1,
+    .field_ranges = nest_ranges,
+    .message_init = nest_init,
+};
+
+START_TEST(messages_nest_up_to_the_limit)
+{
+    for (int extra = -1; extra <= 1; extra++) {
+        uint8_t bytes[2 * REQUEST_DEPTH_MAX];
+        size_t size = 0;
+        for (int depth = 1; depth < REQUEST_DEPTH_MAX + extra; depth++) { // the outermost is one
+            memmove(bytes + 2, bytes, size);
+            bytes[0] = 1 << 3 | WIRE_SPAN;
+            bytes[1] = (uint8_t)size;
+            size += 2;
+        }
+        struct nest *nest = decode_message(&arena, &nest_descriptor, bytes, size, &why);
+        ck_assert_int_eq(nest != NULL, extra <= 0);
+        int levels = 0;
+        for (; nest; nest = nest->inner)
+            levels++;
+        ck_assert_int_eq(levels, extra <= 0 ? REQUEST_DEPTH_MAX + extra : 0);
+    }
+}
+END_TEST
+
 START_TEST(messages_up_to_the_size_limit_are_read)
 {
     // One unknown field fills the message; pages that nobody touches cost nothing.
@@ -372,6 +444,8 @@ int main(void)
     tcase_add_test(tcase, a_nul_is_found_in_every_string);
     tcase_add_test(tcase, malformed_groups_are_refused);
     tcase_add_test(tcase, groups_nest_up_to_the_limit);
+    tcase_add_test(tcase, numbers_of_fixed_width_are_whole);
+    tcase_add_test(tcase, messages_nest_up_to_the_limit);
     tcase_add_test(tcase, messages_up_to_the_size_limit_are_read);
     tcase_add_test(tcase, any_memory_limit_gives_a_message_or_a_refusal);
     suite_add_tcase(suite, tcase);
