@@ -4,11 +4,10 @@
 
 #include <stdbool.h>
 
+#include "base/limits.h"
 #include "proto/opengeni_agent.pb-c.h"
 
 struct arena;
-
-enum { AGENT_ERROR_DETAILS_MAX = 8 };
 
 struct agent_error {
     Og__AgentError wire; // for response->error or StreamOpenAck.error

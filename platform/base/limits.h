@@ -6,11 +6,13 @@
 #define FAIL_PATH_BYTES       4200 // PATH_MAX and a little, so that a whole path can be named
 #define LOG_LINE_BYTES        4096 // one write(2) to a pipe of this size is atomic (pipe(7))
 #define LOG_EVENTS_PER_MINUTE 10
+#define AGENT_ERROR_DETAILS_MAX 8 // key and value pairs of one error; no failure has more than four
 
 // --- requests (control-plane 9, 10)
 #define REQUEST_BYTES_MAX         (64u << 20) // larger than any max_payload nats-server accepts
 #define REQUEST_DEPTH_MAX         16          // the schema nests 5 levels
 #define REQUEST_ARENA_FACTOR      24          // decoded size per byte of payload, worst case
+#define REPLY_ARENA_FACTOR        8           // the same for a byte of the reply: a listing
 #define REQUEST_ARENA_BASE        (64u << 10)
 #define REQUESTS_PENDING_BYTES    (64u << 20) // undone requests of the process, or MemAvailable / 16
 #define RUNNING_MIN               256         // admission: never fewer than this many at once
@@ -44,6 +46,7 @@
 #define LINK_DENIED_REPEAT_MS  (10 * 60 * 1000)
 #define LINK_QUEUED_KEEP_MS    10000   // unstarted requests of a link without a session
 #define LINK_FENCED_MEMORY_MS  (60 * 60 * 1000)
+#define ANNOUNCE_BYTES_MAX     (256u << 10) // a hello or an event
 #define LINK_HELLO_REPEAT_MS   (5 * 60 * 1000)
 #define LINK_PENDING_MESSAGES  65536 // undelivered messages per subscription
 #define LINK_PENDING_BYTES     (64 << 20)
@@ -67,6 +70,7 @@
 #define SPAWN_STACK_BYTES       (16u << 10)
 #define GUARDIAN_TREES_MAX      4096 // commands at once that the guardian can watch
 #define PROCS_MAX               (128u << 10)
+#define PROCS_LIST_BYTES        256 // about ten processes
 #define PROC_LINE_BYTES_MAX     1024
 #define TREE_ENVIRON_CHUNK_BYTES (16u << 10)
 #define KILL_PAUSE_MS_MAX       32 // between two looks for survivors
@@ -88,7 +92,9 @@
 #define CONFIG_STRING_BYTES_MAX   (64u << 10)
 #define CONFIG_RESCAN_MS          60000
 #define CONFIG_DEBOUNCE_MS        100
+#define CONFIG_POLL_MS            2000 // without inotify
 #define CONFIG_LOCK_POLL_MS       5000
+#define STATUS_PERIOD_MIN_MS      1000
 #define CONFIG_LOCK_REMIND_MS     (10 * 60 * 1000)
 #define CONFIG_LOCK_SETTLE_MS     50   // somebody who only looks at the lock holds it no longer
 #define CONFIG_VALUES_MAX         4096 // JSON values of a document, so that 256 KiB stay small
@@ -106,6 +112,20 @@
 #define TUNNEL_FRAME_BYTES      (64u << 10)
 #define TUNNEL_QUEUE_BYTES_MAX  (4u << 20)
 #define TUNNEL_ACCEPT_MS        2000
+#define TUNNEL_DRAIN_MS         2000 // what was written before the end still goes out
+#define TUNNEL_USER_TIMEOUT_MS  15000 // unacknowledged data for this long: the far side is gone
+
+// --- WebSockets and the stream thread (nats-transport, streams)
+#define RESOLVE_ADDRESSES_MAX    16
+#define WS_HOST_BYTES_MAX        120  // libwebsockets checks certificates for 127 bytes of a name
+#define WS_SOCKETS_MAX           4096 // WebSockets at once
+#define WS_SEND_BYTES_MAX        (8u << 20)
+#define WS_CHANNEL_RECEIVE_BYTES (16u << 10) // of one piece of a message
+#define WS_EXAMINE_MS            1000        // to find out why there is no connection
+#define WS_LEAVE_MS              2000        // for the farewell to a server that takes nothing
+#define WS_KEEPALIVE_S           30          // TCP keep-alive
+#define WS_LIBRARY_TIMEOUT_S     60          // libwebsockets' own waits; ours are shorter
+#define WS_RETRY_SERVICE_MS      100
 
 // --- the machine (control-plane 7)
 #define METRICS_PERIOD_MS     5000

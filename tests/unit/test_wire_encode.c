@@ -272,6 +272,19 @@ START_TEST(an_error_carries_its_details)
 }
 END_TEST
 
+START_TEST(an_error_has_room_for_all_details)
+{
+    struct agent_error error;
+    agent_error_init(&error, &arena, OG__ERROR_CODE__ERROR_CODE_OS, false, "");
+    for (int i = 0; i < AGENT_ERROR_DETAILS_MAX; i++)
+        agent_error_detail_number(&error, "key", 1000000ull + i);
+    Og__AgentError *read = through_the_wire(&error);
+    ck_assert(read && read->n_detail == AGENT_ERROR_DETAILS_MAX);
+    for (int i = 0; i < AGENT_ERROR_DETAILS_MAX; i++)
+        ck_assert_int_eq(atoi(read->detail[i]->value), 1000000 + i);
+}
+END_TEST
+
 START_TEST(texts_of_an_error_are_made_valid)
 {
     struct agent_error error;
@@ -317,6 +330,7 @@ int main(void)
     tcase_add_test(tcase, requests_without_a_known_operation_are_requests);
     tcase_add_test(tcase, operations_have_the_names_of_their_fields);
     tcase_add_test(tcase, an_error_carries_its_details);
+    tcase_add_test(tcase, an_error_has_room_for_all_details);
     tcase_add_test(tcase, texts_of_an_error_are_made_valid);
     tcase_add_test(tcase, an_error_needs_no_memory_of_the_request);
     suite_add_tcase(suite, tcase);
