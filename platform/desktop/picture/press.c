@@ -1,0 +1,172 @@
+#include "picture/press.h"
+
+#include <libdeflate.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "picture/filter.h"
+#include "picture/picture.h"
+#include "picture/seam.h"
+
+enum { SAMPLE_ROWS = 4 }; // of a strip, to choose its filter
+
+// libdeflate's levels: 1 to 4 differ little in cost, and 8 costs several times what 7 does.
+static const int levels[] = {[PNG_QUICK] = 2, [PNG_DENSE] = 7};
+
+static void drop_rows(struct press *press)
+{
+    mem_free(press->row);
+    mem_free(press->above);
+    mem_free(press->rgb);
+    mem_free(press->rgb_above);
+    mem_free(press->trial);
+    mem_free(press->raw);
+    mem_free(press->packed);
+    press->row = press->above = NULL;
+    press->rgb = press->rgb_above = press->trial = press->raw = press->packed = NULL;
+    press->width = 0;
+}
+
+void press_fini(struct press *press)
+{
+    drop_rows(press);
+    for (unsigned i = 0; i < PNG_EFFORTS; i++) {
+        libdeflate_free_compressor(press->compressors[i]);
+        press->compressors[i] = NULL;
+    }
+}
+
+static void make_rows(struct press *press, unsigned width)
+{
+    if (press->width == width)
+        return;
+    drop_rows(press);
+    size_t rgb = (size_t)width * 3, raw = (rgb + 1) * STRIP_ROWS;
+    press->width = width;
+    press->row = mem_array(width, sizeof *press->row);
+    press->above = mem_array(width, sizeof *press->above);
+    press->rgb = mem_array(1, rgb);
+    press->rgb_above = mem_array(1, rgb);
+    press->trial = mem_array(1, rgb + 1);
+    press->raw = mem_array(1, raw);
+    size_t bound = libdeflate_deflate_compress_bound(NULL, raw), stored = seam_stored_bound(raw);
+    press->packed_room = bound > stored ? bound : stored;
+    press->packed = mem_array(1, press->packed_room + SEAM_ROOM);
+}
+
+static struct libdeflate_compressor *compressor(struct press *press, enum png_effort effort)
+{
+    struct libdeflate_compressor **one = &press->compressors[effort];
+    if (!*one)
+        *one = libdeflate_alloc_compressor(levels[effort]);
+    if (!*one)
+        abort(); // out of memory, as in base/alloc.h
+    return *one;
+}
+
+static struct pressed compress(struct press *press, size_t raw, enum png_effort effort)
+{
+    struct pressed pressed = {libdeflate_adler32(1, press->raw, raw), raw, 0};
+    pressed.size = libdeflate_deflate_compress(compressor(press, effort), press->raw, raw,
+                                               press->packed, press->packed_room);
+    if (pressed.size == 0 || !seam_open(press->packed, &pressed.size))
+        pressed.size = seam_store(press->raw, raw, press->packed);
+    return pressed;
+}
+
+// One filter for the whole strip, chosen from a few of its rows.
+static enum filter choose_filter(struct press *press, const struct picture *picture, unsigned first,
+                                 unsigned rows)
+{
+    if (rows < 2)
+        return FILTER_SUB;
+    unsigned drawn = 0, step = rows / SAMPLE_ROWS ? rows / SAMPLE_ROWS : 1, samples = 0;
+    for (unsigned y = first + 1; y < first + rows; y += step, samples++)
+        drawn += filter_is_drawing(picture_row(picture, y, press->row),
+                                   picture_row(picture, y - 1, press->above), press->width);
+    if (drawn * 2 >= samples)
+        return FILTER_NONE;
+
+    uint64_t costs[FILTERS] = {0};
+    size_t size = (size_t)press->width * 3;
+    for (unsigned y = first + 1; y < first + rows; y += step) {
+        filter_expand(picture_row(picture, y - 1, press->above), press->width, press->rgb_above);
+        filter_expand(picture_row(picture, y, press->row), press->width, press->rgb);
+        for (enum filter filter = FILTER_SUB; filter < FILTERS; filter++) {
+            filter_apply(filter, press->rgb, press->rgb_above, size, press->trial);
+            costs[filter] += filter_cost(press->trial + 1, size);
+        }
+    }
+    enum filter best = FILTER_SUB;
+    for (enum filter filter = FILTER_UP; filter < FILTERS; filter++)
+        if (costs[filter] < costs[best])
+            best = filter;
+    return best;
+}
+
+struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned strip,
+                         enum png_effort effort)
+{
+    make_rows(press, picture->pixels.width);
+    unsigned first = strip * STRIP_ROWS, rows = strip_rows(picture->pixels.height, strip);
+    size_t size = (size_t)press->width * 3;
+    enum filter filter = choose_filter(press, picture, first, rows);
+    uint8_t *out = press->raw;
+    for (unsigned y = first; y < first + rows; y++, out += size + 1) {
+        filter_expand(picture_row(picture, y, press->row), press->width, press->rgb);
+        // The first row may not look at the strip above, which may change without this one.
+        enum filter here = y == first && filter != FILTER_NONE ? FILTER_SUB : filter;
+        filter_apply(here, press->rgb, press->rgb_above, size, out);
+        uint8_t *swap = press->rgb;
+        press->rgb = press->rgb_above;
+        press->rgb_above = swap;
+    }
+    return compress(press, (size_t)(out - press->raw), effort);
+}
+
+bool press_number(struct press *press, struct palette *palette, const struct picture *picture,
+                  unsigned strip, uint8_t *numbers)
+{
+    make_rows(press, picture->pixels.width);
+    unsigned first = strip * STRIP_ROWS, rows = strip_rows(picture->pixels.height, strip);
+    for (unsigned y = first; y < first + rows; y++, numbers += press->width)
+        if (!palette_row(palette, &press->index, picture_row(picture, y, press->row), press->width,
+                         numbers))
+            return false;
+    return true;
+}
+
+static void pack(const uint8_t *numbers, unsigned width, unsigned bits, uint8_t *out)
+{
+    unsigned each = 8 / bits, whole = width / each * each;
+    if (bits == 8) {
+        memcpy(out, numbers, width);
+        return;
+    }
+    for (unsigned x = 0; x < whole; x += each) {
+        unsigned byte = 0;
+        for (unsigned k = 0; k < each; k++)
+            byte = byte << bits | numbers[x + k];
+        *out++ = (uint8_t)byte;
+    }
+    if (whole < width) { // the last byte is filled from the top, the rest of it is unused
+        unsigned byte = 0;
+        for (unsigned k = 0; k < each; k++)
+            byte = byte << bits | (whole + k < width ? numbers[whole + k] : 0);
+        *out = (uint8_t)byte;
+    }
+}
+
+struct pressed press_numbers(struct press *press, const uint8_t *numbers, unsigned width,
+                             unsigned rows, unsigned bits, enum png_effort effort)
+{
+    make_rows(press, width);
+    size_t bytes = ((size_t)width * bits + 7) / 8;
+    uint8_t *out = press->raw;
+    for (unsigned i = 0; i < rows; i++, out += bytes + 1, numbers += width) {
+        out[0] = FILTER_NONE; // numbers of colours are no measure of anything
+        pack(numbers, width, bits, out + 1);
+    }
+    return compress(press, (size_t)(out - press->raw), effort);
+}
