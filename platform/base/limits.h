@@ -73,6 +73,7 @@
 #define PROCS_LIST_BYTES        256 // about ten processes
 #define PROC_LINE_BYTES_MAX     1024
 #define TREE_ENVIRON_CHUNK_BYTES (16u << 10)
+#define TREE_LOOKS_MAX          8 // for members that still run, before all are killed
 #define KILL_PAUSE_MS_MAX       32 // between two looks for survivors
 
 // --- files (host-ops 5)
@@ -128,6 +129,7 @@
 #define WS_RETRY_SERVICE_MS      100
 
 // --- the machine (control-plane 7)
+#define MEMORY_TRIM_MS        10000 // after the last operation
 #define METRICS_PERIOD_MS     5000
 #define METRICS_FRESH_MS      1000
 #define CAPACITY_PERIOD_MS    60000
@@ -172,3 +174,42 @@
 #define HUB_BEARER_TTL_MS      (30 * 24 * 60 * 60 * 1000ll) // lifecycle 5.6
 #define HUB_PUBLIC_KEY_BYTES_MAX 1024     // lifecycle 5.2
 #define HUB_MACHINE_NAME_UNITS_MAX 256    // UTF-16 units, lifecycle 5.2
+#define HUB_ID_PREFIX_MIN      4          // characters of an id that may stand for the whole
+#define HUB_JWT_BYTES_MAX      (64u << 10)
+#define HUB_LEASE_MS           20000      // control-plane 4
+#define HUB_CONNECT_BURST      60         // connections of one machine, two for each session of it
+#define HUB_CONNECTS_PER_SECOND 2
+#define HUB_MESSAGE_BURST      60         // hellos and events of one machine; it has one in 5 s to say
+#define HUB_MESSAGES_PER_SECOND 10
+#define HUB_BAN_MS             30000      // a machine that sent more is not let in for this long
+#define HUB_NATS_AUTH_TIMEOUT_S 5         // nats-server waits this long for the hub's answer
+#define HUB_NATS_MAX_PAYLOAD   (1 << 20)
+#define HUB_NATS_CONNECTIONS_MAX 20000
+#define HUB_NATS_CONFIG_BYTES_MAX 16384
+
+// --- the client, opengeni-ctl
+#define CTL_TOKEN_BYTES_MAX 16384
+#define CTL_CONNECT_MS      5000
+#define CTL_WRITE_MS        10000 // one write to the server
+#define CTL_RECONNECTS      40    // attempts, when the server goes away in the middle of a command
+#define CTL_RECONNECT_MS    250   // between them
+#define CTL_CALLS_MAX       1024  // requests in flight
+#define CTL_WAIT_SLICE_MS   100   // how late an interrupt is noticed
+#define CTL_CALL_MS         30000 // a reply, unless told otherwise; what control planes wait
+#define CTL_LISTEN_MS       6000  // for machines: a heartbeat and a little
+#define CTL_SETTLE_MS       30    // the same announcement comes on two addresses, one after the other
+#define CTL_PREFIX_SURE     8     // digits of an id that are taken to be unique at once
+#define CTL_MACHINES_MAX    65536
+#define CTL_TRIES           3    // of a request that the agent was too busy to begin
+#define CTL_RUN_TRIES       10   // the same for commands
+#define CTL_BACKOFF_MS      500  // doubled with each try
+#define CTL_BACKOFF_MS_MAX  8000
+#define CTL_ALIVE_FIRST_MS  500
+#define CTL_ALIVE_MS        5000  // a long command: is the machine still there?
+#define CTL_ALIVE_LOST_MS   20000 // pings without an answer for this long: it is not
+#define CTL_GRACE_MS        5000  // for the reply of a command that was stopped at its deadline
+#define CTL_REPLY_SLACK     4096  // of a message that carries bytes of a file: everything else in it
+#define CTL_PIECE_BYTES     (512u << 10) // of a file, in one reply
+#define CTL_PIECE_BYTES_MIN (16u << 10)
+#define CTL_READ_AHEAD      4 // pieces asked for before the first has come
+#define CTL_LINE_COLUMNS    80 // when the terminal does not say

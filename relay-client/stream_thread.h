@@ -1,0 +1,42 @@
+// The one thread that owns every WebSocket, terminal and tunnel. It is started on first use, sleeps
+// while nothing happens, and never blocks: no name look-ups, no files, no waiting. Everything below
+// but stream_start, stream_stop and stream_post is for that thread alone.
+#pragma once
+
+#include <libwebsockets.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/fail.h"
+
+// Safe to call from any thread, any number of times.
+bool stream_start(struct fail *why) __attribute__((warn_unused_result));
+
+// Ends every WebSocket and the thread; tasks that have not run by then never do.
+void stream_stop(void);
+
+// Has the thread run a task, in the order of posting. False when there is no thread (any more).
+bool stream_post(void (*run)(void *argument), void *argument);
+
+bool stream_here(void); // the caller is the stream thread
+
+// A descriptor and what to do when it is ready. It stays the caller's.
+struct watch {
+    int fd;
+    void (*ready)(struct watch *watch, unsigned events); // events: EPOLLIN and so on, epoll_ctl(2)
+};
+
+void watch_start(struct watch *watch, unsigned events);
+void watch_change(struct watch *watch, unsigned events);
+void watch_stop(struct watch *watch); // before the descriptor is closed
+
+struct stream_timer {
+    lws_sorted_usec_list_t sul;
+    void (*fired)(struct stream_timer *timer);
+};
+
+void timer_set(struct stream_timer *timer, int64_t after_ms); // 0: as soon as the thread is free
+void timer_stop(struct stream_timer *timer);
+
+struct lws_context *stream_context(void);
+struct lws_vhost *stream_vhost(void);
