@@ -72,7 +72,7 @@
 #define PROCS_MAX               (128u << 10)
 #define PROCS_LIST_BYTES        256 // about ten processes
 #define PROC_LINE_BYTES_MAX     1024
-#define TREE_ENVIRON_CHUNK_BYTES (16u << 10)
+#define MARK_CHUNK_BYTES        (16u << 10) // of an environment, looked at at a time
 #define TREE_LOOKS_MAX          8 // for members that still run, before all are killed
 #define KILL_PAUSE_MS_MAX       32 // between two looks for survivors
 
@@ -136,6 +136,13 @@
 #define GPU_PERIOD_MS         15000
 #define GPU_MISSING_PERIOD_MS (5 * 60 * 1000)
 #define GPU_TIMEOUT_MS        2000
+#define GPU_KILL_MS           500 // for a killed nvidia-smi to end; in its driver it cannot
+#define GPU_OUTPUT_BYTES_MAX  (64u << 10)
+#define GPU_LINE_BYTES_MAX    1024
+#define METRIC_MAX            ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
+#define PROC_TEXT_BYTES       4096               // of the files in /proc that are read for it
+#define CGROUP_PATH_BYTES_MAX 4096
+#define CPUS_MAX              65536
 #define GPUS_MAX              64
 #define NAME_BYTES_MAX        256
 

@@ -14,6 +14,7 @@
 #include "base/limits.h"
 #include "process/guardian.h"
 #include "process/inherit.h"
+#include "process/mark.h"
 #include "process/spawn.h"
 
 // Leaders that a kill could not end, because they belong to another user or hang in the kernel.
@@ -85,9 +86,9 @@ static bool make_pipes(struct pipes *pipes, bool feed, struct fail *why)
 static bool start_with(struct child *child, const struct child_setup *setup,
                        const struct pipes *pipes, struct fail *why)
 {
-    char mark[TREE_MARK_BYTES];
+    char mark[MARK_BYTES];
     tree_begin(&child->tree);
-    tree_mark(&child->tree, mark);
+    mark_make(child->tree.number, mark);
     setup->envp[0] = mark;
     struct spawn spawn = {
         .program = setup->program,

@@ -22,7 +22,7 @@ struct environment_entry {
 };
 
 // What execve(2) wants: base, where an entry's key replaces the variable; of entries with one key
-// the last counts. The first element is left NULL for the operation's mark (tree.h): the
+// the last counts. The first element is left NULL for the operation's mark (mark.h): the
 // environment proper begins after it. Everything lives in the arena. Fails with FAIL_INVALID for
 // a key that is empty or contains '=', with ENOMEM when the arena is full.
 bool environment_overlay(struct arena *arena, char *const *base,

@@ -15,6 +15,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "process/mark.h"
 #include "process/tree.h"
 
 enum { FREE, CLAIMED, MARKED, STARTED };
@@ -90,8 +91,7 @@ static void guard(int farewell, int agent)
 
 bool guardian_start(struct fail *why)
 {
-    struct tree tree;
-    tree_begin(&tree); // makes the agent's own number, which both sides have to know
+    mark_begin(); // both sides have to know the agent's own number
     slots = mmap(NULL, GUARDIAN_TREES_MAX * sizeof *slots, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (slots == MAP_FAILED) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
 
@@ -49,6 +50,7 @@ static bool parse(const char *stat, struct proc *proc)
     // While other threads run on, one whose first thread has ended only looks like a zombie.
     long long threads = fields[20 - 4];
     proc->dead = threads <= 1 && (state == 'Z' || state == 'X' || state == 'x');
+    proc->stopped = state == 'T' || state == 't';
     return true;
 }
 
@@ -68,16 +70,17 @@ bool procs_read_one(const struct procs *procs, pid_t pid, struct proc *proc)
     return parse(stat, proc);
 }
 
-static void add(struct procs *procs, pid_t pid, uint64_t since)
+static struct proc *add(struct procs *procs, pid_t pid, uint64_t since)
 {
     struct proc proc;
     if (!procs_read_one(procs, pid, &proc) || proc.started < since || procs->count >= PROCS_MAX)
-        return;
+        return NULL;
     if (procs->count == procs->room) {
         procs->room = procs->room ? procs->room * 2 : 64;
         procs->all = mem_resize(procs->all, procs->room * sizeof *procs->all);
     }
-    procs->all[procs->count++] = proc;
+    procs->all[procs->count] = proc;
+    return &procs->all[procs->count++];
 }
 
 static int by_pid(const void *a, const void *b)
@@ -95,22 +98,26 @@ struct entry {
     char name[];
 };
 
-void procs_read(struct procs *procs, uint64_t since)
+void procs_read(struct procs *procs, uint64_t since, int64_t until_ms, procs_show show,
+                void *context)
 {
+    // The kernel lists by ascending pid and looks for the next one when asked. A few at a time, so
+    // that one who forks and leaves over and over again, always with a higher pid, is followed.
+    _Alignas(struct entry) char entries[PROCS_LIST_BYTES];
     procs->count = 0;
-    _Alignas(struct entry) char entries[8192];
     (void)lseek(procs->dir, 0, SEEK_SET);
-    for (;;) {
+    while (clock_mono_ms() < until_ms) {
         long n = syscall(SYS_getdents64, procs->dir, entries, sizeof entries);
         if (n <= 0)
             break;
         for (long at = 0; at < n;) {
             const struct entry *entry = (const struct entry *)(entries + at);
+            at += entry->size;
             char *end;
             long pid = strtol(entry->name, &end, 10);
-            if (pid > 0 && *end == '\0')
-                add(procs, (pid_t)pid, since);
-            at += entry->size;
+            struct proc *proc = pid > 0 && *end == '\0' ? add(procs, (pid_t)pid, since) : NULL;
+            if (proc)
+                show(context, proc);
         }
     }
     if (procs->count > 1)

@@ -2,11 +2,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,28 +12,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/random.h"
+#include "process/mark.h"
 #include "process/procs.h"
-
-// --- the mark: a number that no other agent and no other operation has
-
-#define MARK_NAME "OPENGENI_OPERATION="
-
-enum { NAME_BYTES = sizeof MARK_NAME - 1, HALF_BYTES = 16 };
-
-static uint64_t agent_number;
-
-static void choose_agent_number(void)
-{
-    random_bytes(&agent_number, sizeof agent_number);
-}
-
-static uint64_t own_number(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, choose_agent_number);
-    return agent_number;
-}
 
 void tree_begin(struct tree *tree)
 {
@@ -45,13 +22,6 @@ void tree_begin(struct tree *tree)
         .number = atomic_fetch_add(&last, 1) + 1,
         .since = procs_now() - 1, // the kernel rounds, too
     };
-    (void)own_number();
-}
-
-void tree_mark(const struct tree *tree, char mark[TREE_MARK_BYTES])
-{
-    snprintf(mark, TREE_MARK_BYTES, MARK_NAME "%016llx%016llx", (unsigned long long)own_number(),
-             (unsigned long long)tree->number);
 }
 
 void tree_started(struct tree *tree, pid_t leader)
@@ -76,20 +46,21 @@ struct hunt {
     const struct tree *trees;
     size_t count;
     uint64_t since;
+    int64_t until_ms;
     pid_t self, own_session;
     struct procs procs;
     struct session *sessions;
     size_t session_count, session_room;
+    size_t hit, beyond_reach; // of the latest look
 };
 
 // The leader's id belongs to a process that was started later: what now has the id as a group or
 // session is not ours.
 static bool is_reused(const struct hunt *hunt, const struct tree *tree)
 {
-    if (tree->held)
-        return false;
-    const struct proc *now = procs_find(&hunt->procs, tree->leader);
-    return now && now->started > tree->until;
+    struct proc now;
+    return !tree->held && procs_read_one(&hunt->procs, tree->leader, &now) &&
+           now.started > tree->until;
 }
 
 static int tree_by_leader(const struct hunt *hunt, const struct proc *proc)
@@ -104,45 +75,13 @@ static int tree_by_leader(const struct hunt *hunt, const struct proc *proc)
     return -1;
 }
 
-static int tree_by_number(const struct hunt *hunt, uint64_t number)
+static int tree_by_mark(const struct hunt *hunt, pid_t pid)
 {
-    for (size_t i = 0; i < hunt->count; i++)
+    uint64_t number = mark_of(hunt->procs.dir, pid);
+    for (size_t i = 0; number != 0 && i < hunt->count; i++)
         if (hunt->trees[i].number == number)
             return (int)i;
     return -1;
-}
-
-// Looks for "\0OPENGENI_OPERATION=<ours><number>\0" in the environment that the process was started
-// with, of which only so much is in memory at a time.
-static int tree_by_mark(const struct hunt *hunt, pid_t pid)
-{
-    char name[NAME_BYTES + HALF_BYTES + 2];
-    snprintf(name, sizeof name, "%c" MARK_NAME "%016llx", 0, (unsigned long long)own_number());
-    enum { MARK_BYTES = 1 + NAME_BYTES + 2 * HALF_BYTES };
-
-    char path[32], text[TREE_ENVIRON_CHUNK_BYTES + MARK_BYTES + 1];
-    snprintf(path, sizeof path, "%d/environ", (int)pid);
-    int fd = openat(hunt->procs.dir, path, O_RDONLY | O_CLOEXEC), found = -1;
-    if (fd < 0)
-        return -1;
-    size_t kept = 1; // the first variable has no NUL before it
-    text[0] = '\0';
-    for (ssize_t n; found < 0 && (n = read(fd, text + kept, TREE_ENVIRON_CHUNK_BYTES)) > 0;) {
-        size_t size = kept + (size_t)n;
-        text[size] = '\0';
-        for (const char *at = text, *end = text + size; found < 0; at++) {
-            at = memmem(at, (size_t)(end - at), name, 1 + NAME_BYTES + HALF_BYTES);
-            if (!at || end - at < MARK_BYTES)
-                break;
-            unsigned long long number;
-            if (sscanf(at + 1 + NAME_BYTES + HALF_BYTES, "%16llx", &number) == 1)
-                found = tree_by_number(hunt, number);
-        }
-        kept = size < MARK_BYTES ? size : MARK_BYTES;
-        memmove(text, text + size - kept, kept);
-    }
-    close(fd);
-    return found;
 }
 
 static int tree_by_session(const struct hunt *hunt, const struct proc *proc)
@@ -178,92 +117,127 @@ static void note_session(struct hunt *hunt, pid_t id, int tree)
         (struct session){.id = id, .tree = tree, .seen = procs_now()};
 }
 
-static bool is_agents_own(const struct hunt *hunt, const struct proc *proc)
+// --- the kill
+//
+// Killing a process makes its children orphans, and one that has no mark and a session of its own
+// could not be recognised any more. So all members are stopped first, until a look finds nobody
+// running, and then killed.
+
+static void signal_groups(const struct hunt *hunt, int signal)
 {
-    return proc->pid <= 1 || proc->pid == hunt->self || proc->session == hunt->own_session ||
-           proc->session <= 1;
+    for (size_t i = 0; i < hunt->count; i++)
+        if (hunt->trees[i].held)
+            kill(-hunt->trees[i].leader, signal);
 }
 
+// The descriptor pins the process: what is read about it afterwards is read about the one that the
+// signal goes to. Its group is hit first, and as a whole: the kernel lets no fork slip through.
+static void signal_process(struct hunt *hunt, const struct proc *proc, int signal)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, proc->pid, 0);
+    if (pidfd < 0) {
+        hunt->beyond_reach += errno != ESRCH && errno != EINVAL;
+        return;
+    }
+    struct proc now;
+    if (procs_read_one(&hunt->procs, proc->pid, &now) && now.started == proc->started &&
+        !now.dead) {
+        if (now.group > 1 && now.group == proc->group)
+            kill(-now.group, signal);
+        if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
+            hunt->hit++;
+        else
+            hunt->beyond_reach += errno != ESRCH;
+    }
+    close(pidfd);
+}
+
+// Stops it at once, not after the look: what forks and leaves quickly is hard enough to catch.
 static bool join(struct hunt *hunt, struct proc *proc, int tree)
 {
     proc->tree = tree;
     if (tree < 0)
         return false;
     note_session(hunt, proc->session, tree);
+    if (!proc->dead && !proc->stopped)
+        signal_process(hunt, proc, SIGSTOP);
     return true;
 }
 
-static void find_members(struct hunt *hunt)
+static bool may_be_member(const struct hunt *hunt, const struct proc *proc)
 {
-    procs_read(&hunt->procs, hunt->since);
+    return proc->tree < 0 && proc->pid > 1 && proc->pid != hunt->self && proc->session > 1 &&
+           proc->session != hunt->own_session;
+}
+
+static void look(void *hunt_, struct proc *proc)
+{
+    struct hunt *hunt = hunt_;
+    if (!may_be_member(hunt, proc))
+        return;
+    int tree = tree_by_leader(hunt, proc);
+    join(hunt, proc, tree >= 0 || proc->dead ? tree : tree_by_mark(hunt, proc->pid));
+}
+
+// One look at all processes. Returns how many members were found running.
+static size_t stop_members(struct hunt *hunt)
+{
+    hunt->hit = hunt->beyond_reach = 0;
+    // Whoever was stopped has to be killed, too: the last look may go beyond the time.
+    procs_read(&hunt->procs, hunt->since, hunt->until_ms + KILL_TREE_MS, look, hunt);
     struct proc *all = hunt->procs.all, *end = all + hunt->procs.count;
-    for (struct proc *proc = all; proc < end; proc++) {
-        if (is_agents_own(hunt, proc))
-            continue;
-        int tree = tree_by_leader(hunt, proc);
-        join(hunt, proc, tree >= 0 || proc->dead ? tree : tree_by_mark(hunt, proc->pid));
-    }
+    // From the members known by themselves to all others.
     for (bool more = true; more;) {
         more = false;
         for (struct proc *proc = all; proc < end; proc++) {
-            if (proc->tree >= 0 || is_agents_own(hunt, proc))
+            if (!may_be_member(hunt, proc))
                 continue;
             int tree = tree_by_parent(hunt, proc);
             more |= join(hunt, proc, tree >= 0 ? tree : tree_by_session(hunt, proc));
         }
     }
+    return hunt->hit;
 }
 
-// --- the kill
-
-enum outcome { GONE, HIT, BEYOND_REACH };
-
-// The descriptor pins the process: what is read about it afterwards is read about the one that the
-// signal goes to. Its group is hit first, and as a whole: the kernel lets no fork slip through.
-static enum outcome kill_process(const struct hunt *hunt, const struct proc *proc)
+// Returns how many of the members of the latest look were alive.
+static size_t kill_members(struct hunt *hunt)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, proc->pid, 0);
-    if (pidfd < 0)
-        return errno == ESRCH || errno == EINVAL ? GONE : BEYOND_REACH;
-    struct proc now;
-    enum outcome outcome = GONE;
-    if (procs_read_one(&hunt->procs, proc->pid, &now) && now.started == proc->started &&
-        now.session == proc->session && !now.dead) {
-        if (now.group > 1 && now.group == proc->group)
-            kill(-now.group, SIGKILL);
-        int sent = (int)syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-        outcome = sent == 0 ? HIT : errno == ESRCH ? GONE : BEYOND_REACH;
-    }
-    close(pidfd);
-    return outcome;
+    hunt->hit = hunt->beyond_reach = 0;
+    signal_groups(hunt, SIGKILL);
+    for (size_t i = 0; i < hunt->procs.count; i++)
+        if (hunt->procs.all[i].tree >= 0 && !hunt->procs.all[i].dead)
+            signal_process(hunt, &hunt->procs.all[i], SIGKILL);
+    return hunt->hit;
 }
 
-// Returns how many were hit; *beyond_reach is how many could not be.
-static size_t kill_members(struct hunt *hunt, size_t *beyond_reach)
+static void hunt_down(struct hunt *hunt)
 {
-    for (size_t i = 0; i < hunt->count; i++)
-        if (hunt->trees[i].held)
-            kill(-hunt->trees[i].leader, SIGKILL);
-    find_members(hunt);
-    size_t hit = 0;
-    *beyond_reach = 0;
-    for (const struct proc *proc = hunt->procs.all, *end = proc + hunt->procs.count; proc < end;
-         proc++) {
-        if (proc->tree < 0 || proc->dead)
+    signal_groups(hunt, SIGSTOP);
+    // A look takes a while, and a process can move behind its back: only two in a row that find
+    // nobody are believed.
+    int64_t pause = 1;
+    for (int empty = 0; empty < 2 && clock_mono_ms() < hunt->until_ms;) {
+        for (int looks = 1;
+             stop_members(hunt) > 0 && looks < TREE_LOOKS_MAX && clock_mono_ms() < hunt->until_ms;
+             looks++)
+            ;
+        if (kill_members(hunt) == 0) {
+            empty++;
             continue;
-        enum outcome outcome = kill_process(hunt, proc);
-        hit += outcome == HIT;
-        *beyond_reach += outcome == BEYOND_REACH;
+        }
+        empty = 0;
+        clock_sleep_ms(pause);
+        pause = pause < KILL_PAUSE_MS_MAX ? pause * 2 : pause;
     }
-    return hit;
+    signal_groups(hunt, SIGKILL);
 }
 
 size_t tree_kill(const struct tree *trees, size_t count, int64_t patience_ms)
 {
-    int64_t end = clock_mono_ms() + patience_ms;
     struct hunt hunt = {.trees = trees,
                         .count = count,
                         .since = UINT64_MAX,
+                        .until_ms = clock_mono_ms() + patience_ms,
                         .self = getpid(),
                         .own_session = getsid(0)};
     for (size_t i = 0; i < count; i++) {
@@ -274,28 +248,14 @@ size_t tree_kill(const struct tree *trees, size_t count, int64_t patience_ms)
     if (!procs_init(&hunt.procs)) {
         log_warn("cannot look for processes that left their group", "error", strerrordesc_np(errno),
                  NULL);
-        for (size_t i = 0; i < count; i++)
-            if (trees[i].held)
-                kill(-trees[i].leader, SIGKILL);
+        signal_groups(&hunt, SIGKILL);
         return 0;
     }
-    // A look takes a while, and a process can move behind its back: only two in a row that find
-    // nobody are believed.
-    size_t hit, beyond_reach;
-    int64_t pause = 1;
-    for (int empty = 0;;) {
-        hit = kill_members(&hunt, &beyond_reach);
-        empty = hit ? 0 : empty + 1;
-        if (empty == 2 || clock_mono_ms() >= end)
-            break;
-        if (hit) {
-            clock_sleep_ms(pause);
-            pause = pause < KILL_PAUSE_MS_MAX ? pause * 2 : pause;
-        }
-    }
-    if (hit + beyond_reach)
-        log_warn("processes outlive their operation", "count", log_num(hit + beyond_reach), NULL);
+    hunt_down(&hunt);
+    size_t left = hunt.hit + hunt.beyond_reach;
+    if (left > 0)
+        log_warn("processes outlive their operation", "count", log_num(left), NULL);
     procs_fini(&hunt.procs);
     mem_free(hunt.sessions);
-    return hit + beyond_reach;
+    return left;
 }

@@ -16,11 +16,8 @@ struct tree {
     uint64_t since, until; // the leader was started between these, in clock ticks since boot
 };
 
-enum { TREE_MARK_BYTES = 19 + 32 + 1 };
-
-// A tree without a process yet, and the variable that goes into the leader's environment.
+// A tree without a process yet. Its number goes into the leader's environment (mark.h).
 void tree_begin(struct tree *tree);
-void tree_mark(const struct tree *tree, char mark[TREE_MARK_BYTES]);
 void tree_started(struct tree *tree, pid_t leader); // right after; the leader is held
 
 // Kills with SIGKILL until nothing is left or the time has passed. Returns how many are left:
