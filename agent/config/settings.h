@@ -1,0 +1,22 @@
+// agent.ini: what the machine's owner decides and no control plane can change.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/secure_dir.h"
+
+struct settings {
+    // background_jobs = keep | kill: what becomes of processes that a command leaves behind when
+    // it ends by itself. Keep, unless it says kill.
+    bool kill_background_jobs;
+
+    char **warnings; // lines that were not understood, as text for the owner
+    size_t warning_count;
+};
+
+// A missing file gives the defaults. A known key with a bad value, or a file that cannot be read or
+// that others may write to, is a failure: settings protect the owner, so guessing is not safe.
+bool settings_load(const struct secure_dir *config, struct settings *settings, struct fail *why)
+    __attribute__((warn_unused_result));
+void settings_fini(struct settings *settings);

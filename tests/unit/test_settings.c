@@ -1,0 +1,83 @@
+#include "base/limits.h"
+#include "config/config_dir.h"
+#include "config/settings.h"
+
+#include "config_rig.h"
+
+static struct settings settings;
+
+static bool loads(const char *text, struct fail *why)
+{
+    *why = (struct fail){0};
+    settings_fini(&settings);
+    if (text)
+        rig_write(CONFIG_SETTINGS, text);
+    return settings_load(&rig_config, &settings, why);
+}
+
+START_TEST(without_a_file_the_defaults_hold)
+{
+    struct fail why;
+    ck_assert(loads(NULL, &why));
+    ck_assert(!settings.kill_background_jobs);
+    ck_assert_uint_eq(settings.warning_count, 0);
+    ck_assert(loads("", &why));
+    ck_assert(loads("; a comment\n# another\n\n", &why));
+    ck_assert(!settings.kill_background_jobs);
+}
+END_TEST
+
+START_TEST(a_setting_is_taken)
+{
+    struct fail why;
+    ck_assert(loads("background_jobs = kill\n", &why));
+    ck_assert(settings.kill_background_jobs);
+    ck_assert(loads("background_jobs=keep ; as any shell does\r\n", &why));
+    ck_assert(!settings.kill_background_jobs);
+    ck_assert_uint_eq(settings.warning_count, 0);
+}
+END_TEST
+
+START_TEST(unknown_settings_are_told)
+{
+    struct fail why;
+    ck_assert(loads("backgroundjobs = kill\n[policy]\nbackground_jobs = kill\n", &why));
+    ck_assert(!settings.kill_background_jobs);
+    ck_assert_uint_eq(settings.warning_count, 2);
+    ck_assert_str_eq(settings.warnings[0], "unknown setting \"backgroundjobs\"");
+    ck_assert_str_eq(settings.warnings[1],
+                     "unknown setting \"background_jobs\" in section [policy]");
+}
+END_TEST
+
+START_TEST(a_bad_value_or_line_is_an_error)
+{
+    struct fail why;
+    ck_assert(!loads("background_jobs = Kill\n", &why));
+    ck_assert_ptr_nonnull(strstr(why.what, "\"Kill\""));
+    ck_assert_str_eq(why.path, rig_in(CONFIG_SETTINGS));
+    ck_assert(!loads("background_jobs =\n", &why));
+    ck_assert(!loads("background_jobs = maybe\nbackground_jobs = keep\n", &why));
+    ck_assert(!loads("\nwhat is this\n", &why));
+    ck_assert_ptr_nonnull(strstr(why.what, "line 2"));
+    ck_assert(!loads("[open\n", &why));
+}
+END_TEST
+
+START_TEST(a_file_others_may_write_to_is_refused)
+{
+    struct fail why;
+    rig_write(CONFIG_SETTINGS, "background_jobs = kill\n");
+    chmod(rig_in(CONFIG_SETTINGS), 0666);
+    ck_assert(!loads(NULL, &why));
+    chmod(rig_in(CONFIG_SETTINGS), 0644);
+    ck_assert(loads(NULL, &why));
+    ck_assert(settings.kill_background_jobs);
+    ck_assert_int_eq(truncate(rig_in(CONFIG_SETTINGS), CONFIG_SETTINGS_BYTES_MAX + 1), 0);
+    ck_assert(!loads(NULL, &why));
+}
+END_TEST
+
+RIG_MAIN("settings", without_a_file_the_defaults_hold, a_setting_is_taken,
+         unknown_settings_are_told, a_bad_value_or_line_is_an_error,
+         a_file_others_may_write_to_is_refused)
