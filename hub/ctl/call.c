@@ -1,0 +1,121 @@
+// Requests to a machine that may take long, and those that the agent was too busy to begin.
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "ctl/fault.h"
+#include "ctl/interrupt.h"
+#include "ctl/machine.h"
+
+// Asks now and then whether the machine is still there, while a command runs on it. The pings have
+// an inbox of their own, so that "nobody listens" is known to be said to them.
+struct pulse {
+    struct rpc *rpc;
+    struct call *ping;
+    int64_t next_ms, heard_ms;
+    uint64_t agent_ms; // the agent's clock, which starts with its process
+};
+
+static bool pulse_take(struct pulse *pulse, struct fault *fault)
+{
+    struct reply reply;
+    struct call *ping = pulse->ping;
+    pulse->ping = NULL;
+    if (!rpc_take(pulse->rpc, ping, &reply, fault))
+        return true; // it may come back: only time tells
+    uint64_t agent_ms = reply.message->result_case == OG__CONTROL_RESPONSE__RESULT_PING
+                            ? (uint64_t)reply.message->ping->agent_monotonic_ms
+                            : 0;
+    bool restarted = agent_ms < pulse->agent_ms;
+    pulse->agent_ms = agent_ms;
+    pulse->heard_ms = clock_mono_ms();
+    reply_fini(&reply);
+    return !restarted || fault_set(fault, FAULT_OFFLINE, "the agent has been restarted meanwhile");
+}
+
+static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struct fault *fault)
+{
+    int64_t now = clock_mono_ms();
+    if (pulse->ping && (pulse->ping->arrived_ns || rpc_any(pulse->rpc, now, fault)) &&
+        !pulse_take(pulse, fault))
+        return false;
+    if (now - pulse->heard_ms > CTL_ALIVE_LOST_MS)
+        return fault_set(fault, FAULT_OFFLINE, "has not answered a ping for %d s",
+                         CTL_ALIVE_LOST_MS / 1000);
+    if (now < pulse->next_ms)
+        return true;
+    pulse->next_ms = now + CTL_ALIVE_MS;
+    rpc_drop(pulse->rpc, pulse->ping);
+    pulse->ping = NULL;
+    Og__PingRequest body = OG__PING_REQUEST__INIT;
+    Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
+    request.op_case = OG__CONTROL_REQUEST__OP_PING;
+    request.ping = &body;
+    struct fault unsent;
+    (void)!rpc_send(pulse->rpc, machine->subject, &request, &pulse->ping, &unsent);
+    return true;
+}
+
+static bool wait_while_alive(const struct machine *machine, struct rpc *rpc, struct call *call,
+                             struct fault *fault)
+{
+    int64_t now = clock_mono_ms();
+    struct pulse pulse = {.next_ms = now + CTL_ALIVE_FIRST_MS, .heard_ms = now};
+    if (!rpc_beside(rpc, &pulse.rpc, fault))
+        return false;
+    bool answered;
+    do
+        answered = rpc_wait(rpc, call, clock_mono_ms() + CTL_WAIT_SLICE_MS, fault);
+    while (!answered && fault->kind == FAULT_TIMEOUT && pulse_feel(&pulse, machine, fault));
+    rpc_free(pulse.rpc);
+    return answered;
+}
+
+static bool call_once(const struct machine *machine, struct rpc *rpc,
+                      const Og__ControlRequest *request, int64_t timeout_ms, struct reply *reply,
+                      struct fault *fault)
+{
+    struct call *call;
+    if (!rpc_send(rpc, machine->subject, request, &call, fault))
+        return false;
+    bool answered = timeout_ms > 0 ? rpc_wait(rpc, call, clock_mono_ms() + timeout_ms, fault)
+                                   : wait_while_alive(machine, rpc, call, fault);
+    if (answered) {
+        if (!rpc_take(rpc, call, reply, fault))
+            return false;
+        // The operations that are used here have the number of their result.
+        if ((int)reply->message->result_case == (int)request->op_case)
+            return true;
+        reply_fini(reply);
+        return fault_set(fault, FAULT_LOCAL, "the answer is to another operation");
+    }
+    rpc_drop(rpc, call);
+    if (fault->kind == FAULT_TIMEOUT)
+        fault_set(fault, FAULT_TIMEOUT, "no answer within %g s", (double)timeout_ms / 1000);
+    return false;
+}
+
+static void back_off(unsigned attempt)
+{
+    int64_t ceiling = (int64_t)CTL_BACKOFF_MS << attempt;
+    if (ceiling > CTL_BACKOFF_MS_MAX)
+        ceiling = CTL_BACKOFF_MS_MAX;
+    int64_t until = clock_mono_ms() + (int64_t)random_below((uint64_t)ceiling);
+    for (int64_t left; !interrupted() && (left = until - clock_mono_ms()) > 0;)
+        clock_sleep_ms(left < CTL_WAIT_SLICE_MS ? left : CTL_WAIT_SLICE_MS);
+}
+
+bool machine_call(const struct machine *machine, struct rpc *rpc, const Og__ControlRequest *request,
+                  const struct call_options *options, struct reply *reply, struct fault *fault)
+{
+    unsigned tries = options->tries ? options->tries : CTL_TRIES;
+    for (unsigned attempt = 0;; attempt++) {
+        if (call_once(machine, rpc, request, options->timeout_ms, reply, fault))
+            return true;
+        // DRAINING means that nothing has begun; anything else may have.
+        if (!fault_is(fault, OG__ERROR_CODE__ERROR_CODE_DRAINING) || attempt + 1 >= tries)
+            return false;
+        back_off(attempt);
+    }
+}

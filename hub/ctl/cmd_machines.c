@@ -1,0 +1,150 @@
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "ctl/columns.h"
+#include "ctl/commands.h"
+#include "ctl/ctl.h"
+#include "ctl/interrupt.h"
+#include "ctl/units.h"
+
+static const char *const states[] = {
+    [SIGHTING_ONLINE] = "online", [SIGHTING_DRAINING] = "draining", [SIGHTING_LEFT] = "offline"};
+
+static const char *generations(const struct sighting *seen)
+{
+    return !seen->instance[0] ? "0.2.0" : seen->legacy ? "both" : "latest";
+}
+
+static json_t *to_json(const struct sighting *seen)
+{
+    json_t *out = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s}", "workspace", seen->workspace, "agent", seen->agent, "state",
+        states[seen->state], "generation", generations(seen), "last_seen",
+        unit_iso_time_text(seen->seen_ms));
+    if (seen->instance[0])
+        json_object_set_new(out, "instance", json_string(seen->instance));
+    if (seen->hello) {
+        json_object_set_new(out, "name", json_string(seen->name));
+        json_object_set_new(out, "version", json_string(seen->version));
+        json_object_set_new(out, "platform", json_string(seen->platform));
+        json_object_set_new(out, "workspace_root", json_string(seen->root));
+        json_object_set_new(out, "desktop", json_boolean(seen->desktop));
+    }
+    if (seen->measured) {
+        json_object_set_new(out, "load1", json_real(seen->load1));
+        json_object_set_new(out, "cpu_percent", json_real(seen->cpu_percent));
+        json_object_set_new(out, "mem_used_bytes", json_integer((json_int_t)seen->mem_used));
+        json_object_set_new(out, "mem_total_bytes", json_integer((json_int_t)seen->mem_total));
+    }
+    if (seen->uptime_ms)
+        json_object_set_new(out, "uptime_ms", json_integer((json_int_t)seen->uptime_ms));
+    return out;
+}
+
+static void print_json(const struct sighting *list, size_t count)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(all, to_json(&list[i]));
+    ctl_json(all);
+}
+
+static bool agree(const char *a, const char *b, size_t digits)
+{
+    return strncmp(a, b, digits) == 0 && strcmp(a, b) != 0;
+}
+
+// Digits that tell all ids apart, so that what is printed can be used as a MACHINE.
+static size_t digits_needed(const struct sighting *list, size_t count)
+{
+    size_t digits = CTL_PREFIX_SURE;
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = i + 1; k < count && digits < SIGHTING_ID_BYTES; k++)
+            while (digits < SIGHTING_ID_BYTES && agree(list[i].agent, list[k].agent, digits))
+                digits++;
+    return digits;
+}
+
+static void print_table(const struct sighting *list, size_t count, bool whole)
+{
+    static const char *const heads[] = {"MACHINE", "NAME",    "WORKSPACE", "GENERATION",
+                                        "STATE",   "-LOAD",   "-CPU",      "-MEMORY",
+                                        "-UP",     "VERSION", "PLATFORM",  "SEEN",
+                                        NULL};
+    struct columns *table = columns_new(heads);
+    size_t digits = whole ? SIGHTING_ID_BYTES : digits_needed(list, count);
+    int64_t now = clock_wall_ms();
+    for (size_t i = 0; i < count; i++) {
+        const struct sighting *seen = &list[i];
+        columns_addf(table, "%.*s", (int)digits, seen->agent);
+        columns_add(table, seen->hello ? seen->name : "-");
+        columns_addf(table, "%.*s", whole ? SIGHTING_ID_BYTES : CTL_PREFIX_SURE, seen->workspace);
+        columns_add(table, generations(seen));
+        columns_add(table, states[seen->state]);
+        if (seen->measured) {
+            columns_addf(table, "%.2f", seen->load1);
+            columns_addf(table, "%.0f%%", seen->cpu_percent);
+            columns_addf(table, "%s/%s", unit_size_text(seen->mem_used),
+                         unit_size_text(seen->mem_total));
+        } else {
+            for (int k = 0; k < 3; k++)
+                columns_add(table, "-");
+        }
+        columns_add(table, seen->uptime_ms ? unit_age_text((int64_t)seen->uptime_ms) : "-");
+        columns_add(table, seen->hello ? seen->version : "-");
+        columns_add(table, seen->hello ? seen->platform : "-");
+        columns_add(table, unit_age_text(now - seen->seen_ms));
+    }
+    columns_print(table, stdout);
+    columns_free(table);
+}
+
+enum { OPTION_LONG = 'l' };
+
+static int run(struct ctl *ctl, struct arguments *args)
+{
+    bool whole = false;
+    const char *value;
+    for (int key; (key = ctl_option(ctl, args, &value)) != ARGUMENTS_END;) {
+        if (key == ARGUMENTS_BAD)
+            return ctl->status;
+        whole = true;
+    }
+    if (!ctl_operands(ctl, args, 0, 0) || !ctl_online(ctl))
+        return ctl->status;
+    struct fault fault;
+    ctl->directory = directory_new();
+    if (!directory_listen(ctl->directory, ctl->connection.nats, &fault))
+        return ctl_fault(ctl, &fault);
+    int64_t until = clock_mono_ms() + (ctl->wait_ms ? ctl->wait_ms : CTL_LISTEN_MS);
+    for (int64_t now; (now = clock_mono_ms()) < until && !interrupted();)
+        directory_wait(ctl->directory,
+                       now + CTL_WAIT_SLICE_MS < until ? now + CTL_WAIT_SLICE_MS : until);
+    size_t count;
+    struct sighting *list = directory_list(ctl->directory, &count);
+    if (ctl->json)
+        print_json(list, count);
+    else if (count > 0)
+        print_table(list, count, whole);
+    else if (!interrupted())
+        fprintf(stderr, "opengeni-ctl: no machine has spoken\n");
+    mem_free(list);
+    return ctl->status;
+}
+
+static const struct argument arguments[] = {
+    {OPTION_LONG, "long", NULL, "whole ids"},
+    {0},
+};
+
+const struct command command_machines = {
+    .name = "machines",
+    .operands = "",
+    .summary = "List the machines that are heard within a few seconds",
+    .notes = "GENERATION tells which control planes the machine can serve: 0.2.0, latest, or both.\n"
+             "Name, version and platform are known once the machine has said hello (--wait 310).\n",
+    .arguments = arguments,
+    .run = run,
+};

@@ -1,0 +1,37 @@
+#include "ctl/commands.h"
+
+#include <string.h>
+
+#include "ctl/ctl.h"
+
+const struct argument common_arguments[] = {
+    {COMMON_SERVER, "server", "URL", "nats, tls, ws or wss; else $OPENGENI_SERVER, else localhost"},
+    {COMMON_TOKEN_FILE, "token-file", "FILE", "holds the server's token; else $OPENGENI_TOKEN_FILE"},
+    {COMMON_WAIT, "wait", "S", "listen so long for machines to speak (6)"},
+    {COMMON_TIMEOUT, "timeout", "S", "wait so long for an answer (30)"},
+    {COMMON_GENERATION, "generation", "G", "address machines as 0.2.0 or latest does"},
+    {COMMON_JSON, "json", NULL, "for programs"},
+    {COMMON_VERBOSE, "verbose", NULL, "errors with their codes and details"},
+    {COMMON_HELP, "help", NULL, "this text"},
+    {0},
+};
+
+const struct argument program_arguments[] = {
+    {COMMON_VERSION, "version", NULL, "print the version"},
+    {0},
+};
+
+const struct command *const commands[] = {
+    &command_machines, &command_ping,  &command_exec,    &command_ls,    &command_stat,
+    &command_cat,      &command_get,   &command_put,     &command_mkdir, &command_mv,
+    &command_rm,       &command_git,   &command_metrics, &command_bench, &command_help,
+    NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *const *c = commands; *c; c++)
+        if (strcmp((*c)->name, name) == 0)
+            return *c;
+    return NULL;
+}

@@ -1,0 +1,18 @@
+// Which server to talk to, and how to prove that we may.
+#pragma once
+
+#include <stdbool.h>
+
+struct fault;
+
+struct server {
+    char *url;
+    char *token; // NULL: none
+};
+
+// Finds the server: what the options say, else OPENGENI_SERVER and OPENGENI_TOKEN_FILE, else the
+// standard port of this machine. The token is the first line of its file, so that it is seen in no
+// command line. Release with server_fini.
+bool server_find(struct server *server, const char *url, const char *token_file,
+                 struct fault *fault) __attribute__((warn_unused_result));
+void server_fini(struct server *server);

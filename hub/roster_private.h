@@ -1,0 +1,18 @@
+// Shared by roster.c and presence.c.
+#pragma once
+
+#include <pthread.h>
+
+#include "hub/roster.h"
+
+struct roster {
+    pthread_mutex_t lock;
+    bool open;
+    char workspace[UUID_BYTES];
+    struct machine **machines; // sorted by id
+    size_t count, room;
+};
+
+// Both under the lock. find: NULL when there is no such machine.
+struct machine *roster_find(struct roster *roster, const char *id);
+void machine_goes(struct machine *machine, const char *reason, int64_t unix_ms);
