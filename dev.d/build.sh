@@ -21,4 +21,5 @@ c_sources() {
 dev_format() {
     install_missing "${LINT_PACKAGES[@]}"
     c_sources | xargs clang-format -i
+    limits_document >docs/limits.md
 }

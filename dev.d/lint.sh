@@ -81,7 +81,7 @@ dev_lint() {
     install_missing "${LINT_PACKAGES[@]}"
     build_preset release
     local failed=0 check
-    for check in banned sizes layers format tidy cppcheck analyzer; do
+    for check in banned sizes limits layers format tidy cppcheck analyzer; do
         if "lint_$check"; then echo "lint $check: ok"; else echo "lint $check: FAILED"; failed=1; fi
     done
     return $failed

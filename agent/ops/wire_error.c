@@ -58,6 +58,8 @@ void wire_error(struct agent_error *error, struct arena *arena, const char *op,
         agent_error_detail(error, "op", op);
         agent_error_detail_number(error, "encoded_bytes", why->size);
         agent_error_detail_number(error, "max_payload", why->size_max);
+        if (why->output)
+            agent_error_detail_number(error, "total_output_bytes", why->output);
         break;
     default:
         break;

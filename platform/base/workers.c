@@ -1,12 +1,11 @@
 #include "base/workers.h"
 
 #include <pthread.h>
-#include <signal.h>
-#include <stdint.h>
 #include <time.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/thread.h"
 
 struct job {
     struct job *next;
@@ -113,19 +112,8 @@ static void *work(void *argument)
 
 static bool start_thread(struct workers *workers)
 {
-    pthread_attr_t attributes;
-    pthread_attr_init(&attributes);
-    pthread_attr_setstacksize(&attributes, WORKER_STACK_BYTES);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    sigset_t all, before; // signals belong to the main thread
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    bool made = pthread_create(&thread, &attributes, work, workers) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (made)
-        workers->threads++;
+    bool made = thread_start(work, workers, NULL);
+    workers->threads += made;
     return made;
 }
 

@@ -25,12 +25,8 @@ def _generate_messages():
     proto = os.path.join(ROOT, "proto", "opengeni_agent.proto")
     if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(proto):
         os.makedirs(out, exist_ok=True)
-        for include, name in (("/usr/include", "protobuf-c/protobuf-c.proto"),
-                              (os.path.dirname(proto), "opengeni_agent.proto")):
-            subprocess.run(["protoc", "-I", os.path.dirname(proto), "-I", "/usr/include",
-                            "--python_out", out, name], check=True)
-        package = os.path.join(out, "protobuf_c")
-        os.makedirs(package, exist_ok=True)
+        subprocess.run(["protoc", "-I", os.path.dirname(proto), "--python_out", out, proto],
+                       check=True)
     sys.path.insert(0, out)
 
 

@@ -1,0 +1,162 @@
+#include "daemon/status.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "config/bearer.h"
+#include "config/connection.h"
+#include "config/status_file.h"
+#include "daemon/links.h"
+
+struct status_writer {
+    const struct secure_dir *config;
+    const struct link_shared *shared;
+    int fd;
+    int64_t started_ms, written_ms; // unix time; clock_mono_ms
+    int64_t due_ms;
+};
+
+struct status_writer *status_writer_new(const struct secure_dir *config,
+                                        const struct link_shared *shared)
+{
+    struct status_writer *writer = mem_new(struct status_writer);
+    *writer = (struct status_writer){.config = config,
+                                     .shared = shared,
+                                     .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+                                     .started_ms = clock_wall_ms()};
+    return writer;
+}
+
+void status_writer_poke(void *writer)
+{
+    (void)!write(((struct status_writer *)writer)->fd, &(uint64_t){1}, sizeof(uint64_t));
+}
+
+int status_writer_fd(const struct status_writer *writer)
+{
+    return writer->fd;
+}
+
+int64_t status_writer_next(const struct status_writer *writer)
+{
+    return writer->due_ms;
+}
+
+static const char *state_name(enum link_state state)
+{
+    static const char *const names[] = {
+        [LINK_CONNECTING] = "connecting", [LINK_ONLINE] = "online",
+        [LINK_BACKOFF] = "backoff",       [LINK_DENIED] = "auth_denied",
+        [LINK_STOPPING] = "stopping",     [LINK_GONE] = "stopping",
+    };
+    return names[state];
+}
+
+// What a file holds of all links.
+struct snapshot {
+    struct status_connection *connections;
+    struct link_status *links; // texts of the former
+    size_t count;
+};
+
+static void add(void *snapshot_, const struct connection *connection, struct link *link)
+{
+    struct snapshot *snapshot = snapshot_;
+    struct link_status *status = &snapshot->links[snapshot->count];
+    link_status(link, status);
+    int64_t now_s = clock_wall_ms() / 1000, bearer = 0, relay = 0;
+    bearer_read(connection->nats_bearer, now_s, &bearer);
+    bearer_read(connection->relay_token, now_s, &relay);
+    snapshot->connections[snapshot->count++] = (struct status_connection){
+        .id = connection->id,
+        .api_url = connection->api_url,
+        .workspace_id = connection->workspace_id,
+        .agent_id = connection->agent_id,
+        .state = state_name(status->state),
+        .last_error_class = *status->last_error ? status->last_error : NULL,
+        .since_ms = status->since_ms,
+        .next_retry_ms = status->next_retry_ms,
+        .attempt = status->attempt,
+        .bearer_expires_at = bearer,
+        .relay_expires_at = relay,
+        .heartbeats_sent = (int64_t)status->heartbeats_sent,
+        .ops_running = (int64_t)status->operations_running,
+    };
+}
+
+static struct snapshot take(struct links *links)
+{
+    struct snapshot snapshot = {.connections = mem_array(links_count(links),
+                                                         sizeof *snapshot.connections),
+                                .links = mem_array(links_count(links), sizeof *snapshot.links)};
+    links_visit(links, add, &snapshot);
+    return snapshot;
+}
+
+static void snapshot_fini(struct snapshot *snapshot)
+{
+    mem_free(snapshot->connections);
+    mem_free(snapshot->links);
+}
+
+static void write_file(struct status_writer *writer, const struct snapshot *snapshot)
+{
+    struct status status = {.pid = getpid(),
+                            .version = OG_VERSION,
+                            .binary_sha256 = writer->shared->binary_sha256,
+                            .instance_id = writer->shared->instance_id,
+                            .started_at_ms = writer->started_ms,
+                            .updated_at_ms = clock_wall_ms(),
+                            .lock_held = true,
+                            .cgroup = "off",
+                            .connections = snapshot->connections,
+                            .connection_count = snapshot->count};
+    struct fail why;
+    if (!status_file_write(writer->config, &status, &why))
+        log_warn("status.json cannot be written", "why", log_why(&why), NULL);
+}
+
+void status_writer_run(struct status_writer *writer, struct links *links)
+{
+    int64_t now = clock_mono_ms();
+    uint64_t pokes;
+    if (read(writer->fd, &pokes, sizeof pokes) > 0) {
+        int64_t soonest = writer->written_ms + STATUS_PERIOD_MIN_MS;
+        int64_t due = writer->written_ms && soonest > now ? soonest : now;
+        writer->due_ms = writer->due_ms && writer->due_ms < due ? writer->due_ms : due;
+    }
+    if (!writer->due_ms || now < writer->due_ms)
+        return;
+    struct snapshot snapshot = take(links);
+    write_file(writer, &snapshot);
+    snapshot_fini(&snapshot);
+    writer->written_ms = now;
+    writer->due_ms = 0;
+}
+
+void status_writer_end(struct status_writer *writer)
+{
+    write_file(writer, &(struct snapshot){0});
+}
+
+void status_writer_log(struct status_writer *writer, struct links *links)
+{
+    struct snapshot snapshot = take(links);
+    log_info("state", "instance", writer->shared->instance_id, "connections",
+             log_num(snapshot.count), NULL);
+    for (size_t i = 0; i < snapshot.count; i++) {
+        const struct status_connection *connection = &snapshot.connections[i];
+        log_info("connection state", "connection", connection->id, "state", connection->state,
+                 "attempt", log_num(connection->attempt), "heartbeats",
+                 log_num(connection->heartbeats_sent), "operations",
+                 log_num(connection->ops_running), "last_error", connection->last_error_class,
+                 NULL);
+    }
+    snapshot_fini(&snapshot);
+}

@@ -1,0 +1,321 @@
+// What happens to a message from the control plane: decode, refuse what must not run, answer a ping
+// in place, hand everything else to a worker. Runs on the NATS client's delivery thread.
+#include <assert.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/workers.h"
+#include "link/admission.h"
+#include "link/link_private.h"
+#include "link/reply_memory.h"
+#include "link/settled.h"
+#include "ops/table.h"
+#include "ops/wire_error.h"
+#include "proto/envelope.h"
+
+// One request, from its arrival to its reply.
+struct call {
+    struct admission_job job; // first: admission hands this back
+    struct link *link;
+    struct payload *payload; // the request's strings and bytes live in it
+    const char *reply;       // subject, in the payload
+    struct arena arena;
+    struct request request;
+    const struct op_entry *entry;
+    enum address address;
+    struct cancel *cancel; // NULL: only the link's end cancels it
+    size_t reply_max;
+    int64_t received_ms;
+    bool once; // its id is noted in the journal
+};
+
+static struct call *call_new(struct link *link, struct session *session,
+                             struct session_message *message)
+{
+    struct call *call = mem_new(struct call);
+    call->link = link;
+    call->payload = message->payload;
+    call->reply = message->reply;
+    call->address = message->address;
+    call->received_ms = clock_mono_ms();
+    call->reply_max = session_max_payload(session);
+    arena_init(&call->arena, REQUEST_ARENA_BASE + message->size * REQUEST_ARENA_FACTOR +
+                                 call->reply_max * REPLY_ARENA_FACTOR);
+    session_take_payload(message);
+    link_hold(link);
+    atomic_fetch_add(&link->calls, 1);
+    return call;
+}
+
+static void call_free(struct call *call)
+{
+    struct link *link = call->link;
+    cancel_unref(call->cancel);
+    arena_fini(&call->arena);
+    payload_free(call->payload);
+    mem_free(call);
+    atomic_fetch_sub(&link->calls, 1);
+    link_drop(link);
+}
+
+// How long a reply may wait for the next session: as long as somebody may still wait for it.
+static int64_t reply_until(const struct call *call)
+{
+    int64_t wait = LATE_REPLY_MS;
+    const Og__ControlRequest *message = call->request.message;
+    if (message && message->op_case == OG__CONTROL_REQUEST__OP_EXEC &&
+        message->exec->timeout_ms + INT64_C(5000) > wait)
+        wait = message->exec->timeout_ms + INT64_C(5000);
+    return call->received_ms + wait;
+}
+
+// Encodes the response, or when it is too large the error that says so, and sends it.
+static void answer(struct call *call, Og__ControlResponse *response)
+{
+    const struct request *request = &call->request;
+    size_t size = envelope_size(request->id_size, response);
+    Og__ControlResponse too_large = OG__CONTROL_RESPONSE__INIT;
+    struct agent_error error;
+    if (size > call->reply_max) {
+        struct fail why;
+        fail_too_large(&why, size, call->reply_max);
+        wire_error(&error, &call->arena, call->entry ? call->entry->name : "none", &why);
+        too_large.error = &error.wire;
+        response = &too_large;
+        size = envelope_size(request->id_size, response);
+    }
+    void *data = mem_array(1, size);
+    envelope_encode(request->id, request->id_size, response, data, size);
+    if (call->once)
+        settled_end(call->link->settled, request->id, request->id_size, clock_mono_ms(), data, size);
+    link_reply(call->link, call->reply, data, size, reply_until(call));
+    mem_free(data);
+}
+
+static void answer_error(struct call *call, const struct fail *why)
+{
+    struct agent_error error;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    wire_error(&error, &call->arena, call->entry ? call->entry->name : "none", why);
+    response.error = &error.wire;
+    answer(call, &response);
+}
+
+// Refused before anything ran; the same request may come again.
+static void answer_busy(struct call *call, const char *message, const char *backpressure, bool name)
+{
+    struct agent_error error;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    agent_error_init(&error, &call->arena, OG__ERROR_CODE__ERROR_CODE_DRAINING, true, message);
+    if (name)
+        agent_error_detail(&error, "op", call->entry->name);
+    agent_error_detail(&error, "backpressure", backpressure);
+    response.error = &error.wire;
+    answer(call, &response);
+}
+
+static void answer_fenced(struct call *call, uint32_t held)
+{
+    struct agent_error error;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    agent_error_init(&error, &call->arena, OG__ERROR_CODE__ERROR_CODE_FENCED, true,
+                     "fenced: the request's epoch is superseded");
+    agent_error_detail_number(&error, "op_epoch", call->request.message->epoch);
+    agent_error_detail_number(&error, "held_epoch", held);
+    response.error = &error.wire;
+    answer(call, &response);
+}
+
+static void answer_ping(struct call *call)
+{
+    Og__PingResponse ping = OG__PING_RESPONSE__INIT;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    ping.nonce = call->request.message->ping->nonce;
+    ping.agent_monotonic_ms = (uint64_t)(clock_mono_ms() - call->link->shared->started_ms);
+    response.result_case = OG__CONTROL_RESPONSE__RESULT_PING;
+    response.ping = &ping;
+    answer(call, &response);
+}
+
+// Nobody waits any longer for a request that sat in the queue while the link had no session.
+static bool is_stale(const struct call *call)
+{
+    struct link *link = call->link;
+    pthread_mutex_lock(&link->lock);
+    int64_t since = link->session_ended_ms > call->received_ms ? link->session_ended_ms
+                                                               : call->received_ms;
+    bool stale = !link->session && clock_mono_ms() - since > LINK_QUEUED_KEEP_MS;
+    pthread_mutex_unlock(&link->lock);
+    return stale;
+}
+
+static void run(struct call *call)
+{
+    struct link *link = call->link;
+    if (is_stale(call) || cancel_fired(call->cancel)) {
+        if (call->once)
+            settled_forget(link->settled, call->request.id, call->request.id_size);
+        return;
+    }
+    struct op op = {.host = link->shared->host,
+                    .arena = &call->arena,
+                    .cancel = call->cancel,
+                    .reply_max = call->reply_max,
+                    .id_size = call->request.id_size};
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    struct fail why = {0};
+    bool done = call->entry->run(&op, call->request.message, &response, &why);
+    // A command that was killed because its session went has no reply: the control plane has
+    // counted it as lost, and must not hear of it again.
+    if (call->entry->dies_with_link && call->address == ADDRESS_FENCED &&
+        cancel_fired(call->cancel) && !link_leave_asked(link)) {
+        if (call->once)
+            settled_forget(link->settled, call->request.id, call->request.id_size);
+        return;
+    }
+    if (done)
+        answer(call, &response);
+    else
+        answer_error(call, &why);
+}
+
+static void run_job(struct admission_job *job)
+{
+    struct call *call = (struct call *)job;
+    struct admission *admission = call->link->shared->admission;
+    run(call);
+    admission_leave(admission, job);
+    call_free(call);
+}
+
+static void run_ping(void *call)
+{
+    answer_ping(call);
+    call_free(call);
+}
+
+// True when the request is new. Otherwise it was answered from the journal, or refused.
+static bool begin_once(struct call *call)
+{
+    if (!call->entry->once || call->request.id_size == 0)
+        return true;
+    void *stored = NULL;
+    size_t size = 0;
+    switch (settled_begin(call->link->settled, call->request.id, call->request.id_size,
+                          call->received_ms, &stored, &size)) {
+    case SETTLED_NEW:
+        call->once = true;
+        return true;
+    case SETTLED_RUNNING:
+        answer_busy(call, "busy: this request is already running", "duplicate_in_flight", false);
+        return false;
+    case SETTLED_DONE:
+        link_reply(call->link, call->reply, stored, size, reply_until(call));
+        mem_free(stored);
+        return false;
+    }
+    return false;
+}
+
+static void submit(struct call *call)
+{
+    if (!begin_once(call)) {
+        call_free(call);
+        return;
+    }
+    struct link *link = call->link;
+    bool dies = call->entry->dies_with_link && call->address == ADDRESS_FENCED;
+    pthread_mutex_lock(&link->lock);
+    call->cancel = cancel_ref(dies ? link->lost : link->leaving);
+    pthread_mutex_unlock(&link->lock);
+    static const enum admission_class classes[] = {[OP_LIGHT] = ADMISSION_LIGHT,
+                                                   [OP_HEAVY] = ADMISSION_HEAVY};
+    call->job = (struct admission_job){.class = classes[call->entry->class],
+                                       .origin = link->origin,
+                                       .bytes = call->request.payload_size,
+                                       .run = run_job};
+    if (admission_enter(link->shared->admission, &call->job))
+        return;
+    if (call->once)
+        settled_forget(link->settled, call->request.id, call->request.id_size);
+    call->once = false;
+    answer_busy(call, "busy: too many requests are waiting", "queue_breaker", true);
+    call_free(call);
+}
+
+// Refuses what can be refused without running anything; false when the request may run.
+static bool refuse(struct call *call)
+{
+    const Og__ControlRequest *message = call->request.message;
+    uint32_t held = call->link->held_epoch;
+    struct fail why;
+    if (message->epoch != 0 && message->epoch < held) {
+        answer_fenced(call, held);
+        return true;
+    }
+    switch (call->entry->handling) {
+    case OP_MISUSED:
+        if (message->op_case == OG__CONTROL_REQUEST__OP__NOT_SET)
+            fail_because(&why, FAIL_PROTOCOL, "the request has no operation that this agent knows");
+        else
+            fail_because(&why, FAIL_PROTOCOL, "%s is not sent to an agent", call->entry->name);
+        break;
+    case OP_UNSUPPORTED:
+        fail_because(&why, FAIL_UNSUPPORTED, "this agent does not serve %s", call->entry->name);
+        break;
+    default:
+        if (!call->request.has_nul)
+            return false;
+        fail_because(&why, FAIL_INVALID, "a text of the request holds a NUL byte");
+    }
+    answer_error(call, &why);
+    return true;
+}
+
+static void handle(struct call *call, struct session *session, const void *data, size_t size)
+{
+    struct fail why;
+    bool decoded = size <= REQUEST_BYTES_MAX
+                       ? request_decode(&call->arena, data, size, &call->request, &why)
+                       : fail_because(&why, FAIL_PROTOCOL, "the request is too large");
+    if (!decoded) {
+        log_warn("a request could not be decoded", "connection", call->link->id, "bytes",
+                 log_num(size), "why", log_why(&why), NULL);
+        call->request = (struct request){0};
+        answer_error(call, &why);
+        call_free(call);
+        return;
+    }
+    call->entry = op_find(call->request.message);
+    if (refuse(call)) {
+        call_free(call);
+    } else if (call->entry->handling == OP_PING) {
+        // In place, unless a publish is under way that may be stuck: this thread serves all links.
+        if (session_busy(session) &&
+            workers_submit(call->link->shared->workers, run_ping, call))
+            return;
+        run_ping(call);
+    } else {
+        submit(call);
+    }
+}
+
+void link_intake(void *link_, struct session *session, struct session_message *message)
+{
+    struct link *link = link_;
+    if (message->lane != LANE_RPC)
+        return; // nothing is streamed: nothing to acknowledge
+    if (!message->reply) {
+        log_warn("a request without a reply subject is dropped", "connection", link->id, NULL);
+        return;
+    }
+    if (link_leave_asked(link) || reply_memory_seen(link->replies, message->reply, clock_mono_ms()))
+        return;
+    const void *data = message->data;
+    handle(call_new(link, session, message), session, data, message->size);
+}

@@ -1,0 +1,396 @@
+#include "link/link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/cancel.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "base/workers.h"
+#include "link/backoff.h"
+#include "link/link_private.h"
+#include "link/outbox.h"
+#include "link/reply_memory.h"
+#include "link/settled.h"
+
+void link_hold(struct link *link)
+{
+    atomic_fetch_add(&link->references, 1);
+}
+
+void link_drop(void *link_)
+{
+    struct link *link = link_;
+    if (atomic_fetch_sub(&link->references, 1) != 1)
+        return;
+    connection_free(link->connection);
+    connection_free(link->next_connection);
+    cancel_unref(link->lost);
+    cancel_unref(link->leaving);
+    outbox_free(link->outbox);
+    reply_memory_free(link->replies);
+    settled_free(link->settled);
+    pthread_cond_destroy(&link->wake);
+    pthread_mutex_destroy(&link->lock);
+    mem_free(link);
+}
+
+void link_wake(void *link_)
+{
+    struct link *link = link_;
+    pthread_mutex_lock(&link->lock);
+    link->woken = true;
+    pthread_cond_broadcast(&link->wake);
+    pthread_mutex_unlock(&link->lock);
+}
+
+struct session *link_session(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    struct session *session = link->session ? session_ref(link->session) : NULL;
+    pthread_mutex_unlock(&link->lock);
+    return session;
+}
+
+bool link_leave_asked(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool asked = link->leave_asked;
+    pthread_mutex_unlock(&link->lock);
+    return asked;
+}
+
+void link_set_state(struct link *link, enum link_state state)
+{
+    if (link->status.state != state)
+        link->status.since_ms = clock_wall_ms();
+    link->status.state = state;
+    link->status.attempt = link->attempt;
+    link->status.next_retry_ms = 0;
+    if (state == LINK_ONLINE)
+        link->status.last_error[0] = '\0';
+    if (link->shared->changed)
+        link->shared->changed(link->shared->changed_argument);
+}
+
+static void set_state(struct link *link, enum link_state state)
+{
+    pthread_mutex_lock(&link->lock);
+    link_set_state(link, state);
+    pthread_mutex_unlock(&link->lock);
+}
+
+// Credentials of a new identity wait to be used.
+static bool has_new_connection(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool has = link->next_connection != NULL;
+    pthread_mutex_unlock(&link->lock);
+    return has;
+}
+
+static bool take_new_connection(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    struct connection *next = link->next_connection;
+    link->next_connection = NULL;
+    if (next) {
+        connection_free(link->connection);
+        link->connection = next;
+        // link_update has seen that the ids are good.
+        (void)subjects_init(&link->subjects, next->workspace_id, next->agent_id,
+                            link->shared->instance_id);
+    }
+    pthread_mutex_unlock(&link->lock);
+    if (!next)
+        return false;
+    link->attempt = 0;
+    link->denied_since_ms = 0;
+    link->fenced_only_until_ms = 0;
+    link->session_life_ms = 0;
+    return true;
+}
+
+// A value for a command line that a person may paste: never one that a shell would act on.
+static const char *pasteable(const char *value, const char *placeholder)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:/._-";
+    return *value && value[strspn(value, plain)] == '\0' ? value : placeholder;
+}
+
+// A refusal right after a start is usually the lease of the process before us, which ends within
+// 20 s; only one that lasts is worth a person's time.
+static void report_denial(struct link *link, const struct fail *why)
+{
+    int64_t now = clock_mono_ms();
+    if (!link->denied_since_ms) {
+        link->denied_since_ms = now;
+        link->advised_ms = 0;
+        log_info("the server refuses the credentials for now; another instance may still hold "
+                 "this machine's lease",
+                 "connection", link->id, "why", log_why(why), NULL);
+    }
+    if (now - link->denied_since_ms < LINK_DENIED_ADVICE_MS ||
+        (link->advised_ms && now - link->advised_ms < LINK_DENIED_REPEAT_MS))
+        return;
+    link->advised_ms = now;
+    const char *url = *link->connection->api_url ? link->connection->api_url
+                                                 : "https://app.opengeni.ai";
+    char command[512];
+    snprintf(command, sizeof command,
+             "opengeni-agent connect --force --api-url %s --workspace-id %s",
+             pasteable(url, "<api-url>"),
+             pasteable(link->connection->workspace_id, "<workspace-id>"));
+    log_error("the server refuses this machine's credentials: they may be revoked, replaced or "
+              "expired, or a second agent runs with them; to enrol again",
+              "connection", link->id, "run", command, NULL);
+}
+
+// Sleeps between two attempts. A stop or new credentials end it at once.
+static void back_off(struct link *link, bool denied)
+{
+    int64_t denied_ms = link->denied_since_ms ? clock_mono_ms() - link->denied_since_ms : 0;
+    int64_t delay = backoff_delay(link->attempt++, denied_ms);
+    int64_t until = clock_mono_ms() + delay;
+    struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+    pthread_mutex_lock(&link->lock);
+    link_set_state(link, denied ? LINK_DENIED : LINK_BACKOFF);
+    link->status.next_retry_ms = clock_wall_ms() + delay;
+    while (!link->leave_asked && !link->next_connection)
+        if (pthread_cond_timedwait(&link->wake, &link->lock, &at) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&link->lock);
+}
+
+static void note_error(struct link *link, const struct fail *why)
+{
+    pthread_mutex_lock(&link->lock);
+    fail_text(why, link->status.last_error, sizeof link->status.last_error);
+    log_redact(link->status.last_error);
+    pthread_mutex_unlock(&link->lock);
+}
+
+// The session is no longer for replies. Work that has to die with it is told so: the newer control
+// plane counts a command as lost together with the session, the older one waits for its reply.
+static struct session *detach(struct link *link, bool fire_lost)
+{
+    pthread_mutex_lock(&link->lock);
+    struct session *session = link->session;
+    link->session = NULL;
+    link->session_ended_ms = clock_mono_ms();
+    struct cancel *lost = NULL;
+    if (fire_lost) {
+        lost = link->lost;
+        link->lost = cancel_new();
+    }
+    pthread_mutex_unlock(&link->lock);
+    if (lost) {
+        cancel_fire(lost);
+        cancel_unref(lost);
+    }
+    return session;
+}
+
+static void close_session(void *session)
+{
+    session_close(session);
+}
+
+// Closing may have to wait for a write that is stuck on a dead socket; the next dial must not.
+static void close_elsewhere(struct link *link, struct session *session)
+{
+    if (!workers_submit(link->shared->workers, close_session, session))
+        session_close(session);
+}
+
+static void say_goodbye(struct link *link, enum link_leave reason)
+{
+    set_state(link, LINK_STOPPING);
+    struct session *session = detach(link, true);
+    int64_t until = clock_mono_ms() + LINK_STOP_WORK_MS;
+    while (atomic_load(&link->calls) > 0 && clock_mono_ms() < until)
+        clock_sleep_ms(5);
+    link_send_goodbye(link, session, reason);
+    if (!session_barrier(session, LINK_FLUSH_MS))
+        log_debug("the goodbye was not acknowledged", "connection", link->id, NULL);
+    session_close(session);
+}
+
+static void lose(struct link *link, enum session_loss loss)
+{
+    struct fail why;
+    const char *text = session_loss_text(link->session);
+    fail_because(&why, FAIL_SYSTEM, "session ended: %.200s", *text ? text : "no answer");
+    note_error(link, &why);
+    log_info("offline", "connection", link->id, "why", log_why(&why), NULL);
+    struct session *session = detach(link, loss != SESSION_EXPIRED);
+    if (loss == SESSION_DENIED)
+        report_denial(link, &why);
+    close_elsewhere(link, session);
+}
+
+// One round: dial, serve, and whatever has to happen before the next one.
+static void run_once(struct link *link)
+{
+    set_state(link, LINK_CONNECTING);
+    struct dialed dialed;
+    bool try_legacy = clock_mono_ms() >= link->fenced_only_until_ms;
+    link_dial(link, link->connection, try_legacy, &dialed);
+    if (!dialed.session) {
+        note_error(link, &dialed.why);
+        bool denied = dialed.loss == SESSION_DENIED;
+        if (denied)
+            report_denial(link, &dialed.why);
+        else
+            link->denied_since_ms = 0;
+        back_off(link, denied);
+        return;
+    }
+    link->denied_since_ms = 0;
+    link->session = dialed.session;
+    link->legacy = dialed.legacy;
+    enum session_loss loss = link_serve(link);
+    if (loss == SESSION_ALIVE) {
+        say_goodbye(link, link_leave_asked(link) ? link->leave_reason : LEAVE_USER_STOP);
+        return;
+    }
+    lose(link, loss);
+    if (loss != SESSION_EXPIRED)
+        back_off(link, loss == SESSION_DENIED);
+}
+
+static void *link_main(void *link_)
+{
+    struct link *link = link_;
+    while (!link_leave_asked(link)) {
+        if (has_new_connection(link))
+            take_new_connection(link);
+        run_once(link);
+    }
+    cancel_fire(link->leaving);
+    cancel_fire(link->lost);
+    pthread_mutex_lock(&link->lock);
+    link->ended = true;
+    link_set_state(link, LINK_GONE);
+    pthread_cond_broadcast(&link->wake);
+    pthread_mutex_unlock(&link->lock);
+    log_info("link ended", "connection", link->id, NULL);
+    link_drop(link);
+    return NULL;
+}
+
+static void start_thread(struct link *link)
+{
+    link_hold(link); // the thread's
+    if (thread_start(link_main, link, NULL))
+        return;
+    log_error("no thread for the link", "connection", link->id, NULL);
+    link->ended = true;
+    link_drop(link);
+}
+
+struct link *link_new(const struct link_shared *shared, const struct connection *connection)
+{
+    static atomic_uint_fast64_t links;
+    struct link *link = mem_new(struct link);
+    link->shared = shared;
+    link->connection = connection_copy(connection);
+    snprintf(link->id, sizeof link->id, "%s", connection->id);
+    link->origin = atomic_fetch_add(&links, 1) + 1;
+    atomic_init(&link->references, 1);
+    link->outbox = outbox_new();
+    link->replies = reply_memory_new();
+    link->settled = settled_new();
+    link->lost = cancel_new();
+    link->leaving = cancel_new();
+    atomic_init(&link->held_epoch, connection->last_known_epoch);
+    link->session_ended_ms = clock_mono_ms();
+    link->status.since_ms = clock_wall_ms();
+    pthread_mutex_init(&link->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&link->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (!subjects_init(&link->subjects, connection->workspace_id, connection->agent_id,
+                       shared->instance_id)) {
+        log_error("the connection's ids cannot be part of a subject", "connection", link->id, NULL);
+        link->ended = true;
+        link->status.state = LINK_GONE;
+        return link;
+    }
+    start_thread(link);
+    return link;
+}
+
+void link_leave(struct link *link, enum link_leave reason)
+{
+    pthread_mutex_lock(&link->lock);
+    if (!link->leave_asked)
+        link->leave_reason = reason;
+    link->leave_asked = true;
+    pthread_cond_broadcast(&link->wake);
+    pthread_mutex_unlock(&link->lock);
+    cancel_fire(link->leaving);
+}
+
+bool link_wait(struct link *link, int64_t until_ms, bool only_announcing)
+{
+    struct timespec at = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    pthread_mutex_lock(&link->lock);
+    while (!link->ended && !(only_announcing && link->status.state != LINK_ONLINE &&
+                             link->status.state != LINK_STOPPING))
+        if (pthread_cond_timedwait(&link->wake, &link->lock, &at) == ETIMEDOUT)
+            break;
+    bool ended = link->ended;
+    pthread_mutex_unlock(&link->lock);
+    return ended;
+}
+
+void link_release(struct link *link)
+{
+    link_drop(link);
+}
+
+void link_update(struct link *link, const struct connection *connection)
+{
+    struct subjects subjects;
+    if (!subjects_init(&subjects, connection->workspace_id, connection->agent_id,
+                       link->shared->instance_id)) {
+        log_error("the new credentials' ids cannot be part of a subject; the old ones stay",
+                  "connection", link->id, NULL);
+        return;
+    }
+    pthread_mutex_lock(&link->lock);
+    connection_free(link->next_connection);
+    link->next_connection = connection_copy(connection);
+    pthread_cond_broadcast(&link->wake);
+    pthread_mutex_unlock(&link->lock);
+}
+
+void link_describe(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    link->describe = true;
+    pthread_cond_broadcast(&link->wake);
+    pthread_mutex_unlock(&link->lock);
+}
+
+void link_status(struct link *link, struct link_status *status)
+{
+    pthread_mutex_lock(&link->lock);
+    *status = link->status;
+    pthread_mutex_unlock(&link->lock);
+    status->operations_running = atomic_load(&link->calls);
+}
+
+const char *link_id(const struct link *link)
+{
+    return link->id;
+}
