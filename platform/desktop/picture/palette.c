@@ -61,23 +61,39 @@ static bool look_up(struct palette *palette, struct palette_index *own, unsigned
     return found;
 }
 
+// How many pixels from x on have the colour; most of a screen is long runs of one.
+static unsigned run_of(const uint32_t *row, unsigned x, unsigned width, uint32_t colour)
+{
+    const uint64_t both = (uint64_t)colour << 32 | colour, mask = 0x00ffffff00ffffff;
+    unsigned start = x;
+    for (; x + 4 <= width; x += 4) {
+        uint64_t pairs[2];
+        memcpy(pairs, row + x, sizeof pairs);
+        if ((((pairs[0] ^ both) | (pairs[1] ^ both)) & mask) != 0)
+            break;
+    }
+    while (x < width && (row[x] & 0xffffff) == colour)
+        x++;
+    return x - start;
+}
+
 bool palette_row(struct palette *palette, struct palette_index *own, const uint32_t *row,
                  unsigned width, uint8_t *numbers)
 {
     if (atomic_load_explicit(&palette->full, memory_order_relaxed))
         return false;
-    uint32_t last = 0; // no key: those are marked
-    uint8_t number = 0;
-    for (unsigned x = 0; x < width; x++) {
-        uint32_t key = (row[x] & 0xffffff) | MARK;
-        if (key != last) {
-            unsigned slot = slot_of(own, key);
-            if (own->keys[slot] == 0 && !look_up(palette, own, slot, key))
-                return false;
-            number = own->numbers[slot];
-            last = key;
+    for (unsigned x = 0; x < width;) {
+        uint32_t colour = row[x] & 0xffffff, key = colour | MARK;
+        unsigned slot = slot_of(own, key);
+        if (own->keys[slot] == 0 && !look_up(palette, own, slot, key))
+            return false;
+        uint8_t number = own->numbers[slot];
+        numbers[x++] = number;
+        if (x < width && (row[x] & 0xffffff) == colour) {
+            unsigned run = run_of(row, x, width, colour);
+            memset(numbers + x, number, run);
+            x += run;
         }
-        numbers[x] = number;
     }
     return true;
 }

@@ -11,8 +11,10 @@
 
 enum { SAMPLE_ROWS = 4 }; // of a strip, to choose its filter
 
-// libdeflate's levels: 1 to 4 differ little in cost, and 8 costs several times what 7 does.
-static const int levels[] = {[PNG_QUICK] = 2, [PNG_DENSE] = 7};
+// libdeflate's levels. 1 looks for a repetition in one place only, which is all there is to find in
+// a photo; 2 to 4 differ little in cost; 8 costs several times what 7 does.
+enum level { LEVEL_PHOTO, LEVEL_DRAWING, LEVEL_DENSE };
+static const int levels[PRESS_LEVELS] = {1, 2, 7};
 
 static void drop_rows(struct press *press)
 {
@@ -31,7 +33,7 @@ static void drop_rows(struct press *press)
 void press_fini(struct press *press)
 {
     drop_rows(press);
-    for (unsigned i = 0; i < PNG_EFFORTS; i++) {
+    for (unsigned i = 0; i < PRESS_LEVELS; i++) {
         libdeflate_free_compressor(press->compressors[i]);
         press->compressors[i] = NULL;
     }
@@ -55,20 +57,20 @@ static void make_rows(struct press *press, unsigned width)
     press->packed = mem_array(1, press->packed_room + SEAM_ROOM);
 }
 
-static struct libdeflate_compressor *compressor(struct press *press, enum png_effort effort)
+static struct libdeflate_compressor *compressor(struct press *press, enum level level)
 {
-    struct libdeflate_compressor **one = &press->compressors[effort];
+    struct libdeflate_compressor **one = &press->compressors[level];
     if (!*one)
-        *one = libdeflate_alloc_compressor(levels[effort]);
+        *one = libdeflate_alloc_compressor(levels[level]);
     if (!*one)
         abort(); // out of memory, as in base/alloc.h
     return *one;
 }
 
-static struct pressed compress(struct press *press, size_t raw, enum png_effort effort)
+static struct pressed compress(struct press *press, size_t raw, enum level level)
 {
     struct pressed pressed = {libdeflate_adler32(1, press->raw, raw), raw, 0};
-    pressed.size = libdeflate_deflate_compress(compressor(press, effort), press->raw, raw,
+    pressed.size = libdeflate_deflate_compress(compressor(press, level), press->raw, raw,
                                                press->packed, press->packed_room);
     if (pressed.size == 0 || !seam_open(press->packed, &pressed.size))
         pressed.size = seam_store(press->raw, raw, press->packed);
@@ -105,11 +107,10 @@ static enum filter choose_filter(struct press *press, const struct picture *pict
     return best;
 }
 
-struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned strip,
-                         enum png_effort effort)
+struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned first,
+                         unsigned rows, enum png_effort effort)
 {
     make_rows(press, picture->pixels.width);
-    unsigned first = strip * STRIP_ROWS, rows = strip_rows(picture->pixels.height, strip);
     size_t size = (size_t)press->width * 3;
     enum filter filter = choose_filter(press, picture, first, rows);
     uint8_t *out = press->raw;
@@ -122,7 +123,10 @@ struct pressed press_rgb(struct press *press, const struct picture *picture, uns
         press->rgb = press->rgb_above;
         press->rgb_above = swap;
     }
-    return compress(press, (size_t)(out - press->raw), effort);
+    return compress(press, (size_t)(out - press->raw),
+                    effort == PNG_DENSE     ? LEVEL_DENSE
+                    : filter == FILTER_NONE ? LEVEL_DRAWING
+                                            : LEVEL_PHOTO);
 }
 
 bool press_number(struct press *press, struct palette *palette, const struct picture *picture,
@@ -168,5 +172,6 @@ struct pressed press_numbers(struct press *press, const uint8_t *numbers, unsign
         out[0] = FILTER_NONE; // numbers of colours are no measure of anything
         pack(numbers, width, bits, out + 1);
     }
-    return compress(press, (size_t)(out - press->raw), effort);
+    return compress(press, (size_t)(out - press->raw),
+                    effort == PNG_DENSE ? LEVEL_DENSE : LEVEL_DRAWING);
 }

@@ -10,10 +10,12 @@
 
 struct picture;
 
-enum png_effort { PNG_QUICK, PNG_DENSE, PNG_EFFORTS };
+enum png_effort { PNG_QUICK, PNG_DENSE };
+
+enum { PRESS_LEVELS = 3 };
 
 struct press {
-    struct libdeflate_compressor *compressors[PNG_EFFORTS];
+    struct libdeflate_compressor *compressors[PRESS_LEVELS];
     struct palette_index index; // what this thread knows of the palette
     unsigned width;
     uint32_t *row, *above; // pixels
@@ -32,9 +34,9 @@ struct pressed {
     size_t size;    // of press->packed
 };
 
-// A strip in 8-bit RGB, filtered by what is in it.
-struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned strip,
-                         enum png_effort effort);
+// Up to STRIP_ROWS rows in 8-bit RGB, filtered by what is in them.
+struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned first,
+                         unsigned rows, enum png_effort effort);
 
 // The numbers of the strip's pixels: rows times width bytes. False when the palette is full.
 bool press_number(struct press *press, struct palette *palette, const struct picture *picture,

@@ -7,11 +7,13 @@
 
 enum {
     CODE_BITS_MAX = 15,
-    FAST_BITS = 10, // codes up to this length are found with one look into a table
+    FAST_BITS = 10,          // codes up to this length are found with one look into a table
+    RUNS_PAY_BITS = 1 << 17, // with this much to come, a table of literal runs pays
     LITLEN_CODES = 288,
     DISTANCE_CODES = 32,
     PRECODE_CODES = 19,
     END_OF_BLOCK = 256,
+    NO_SYMBOL = 255,
 };
 
 const uint8_t seam_end[5] = {0x01, 0x00, 0x00, 0xff, 0xff};
@@ -85,13 +87,12 @@ static bool code_make(struct code *code, const uint8_t *lengths, unsigned symbol
     return true;
 }
 
-// The next symbol, -1 when the bits are no code.
-static int decode(const struct code *code, struct bits *in)
+// The symbol that the word begins with, -1 when that is no code; and how many bits it takes.
+static inline int decode(const struct code *code, uint64_t word, unsigned *bits)
 {
-    uint64_t word = peek(in);
     unsigned entry = code->fast[word & ((1 << FAST_BITS) - 1)];
     if (entry) {
-        in->at += entry & 15;
+        *bits = entry & 15;
         return (int)(entry >> 4);
     }
     unsigned value = 0;
@@ -99,35 +100,69 @@ static int decode(const struct code *code, struct bits *in)
         value = value << 1 | (unsigned)(word & 1);
         word >>= 1;
         if (value >= code->first[length] && value - code->first[length] < code->count[length]) {
-            in->at += length;
+            *bits = length;
             return code->symbols[code->start[length] + value - code->first[length]];
         }
     }
     return -1;
 }
 
-// Extra bits behind a length or distance symbol, RFC 1951 3.2.5; 255: no such symbol.
+// Extra bits behind a length or distance symbol, RFC 1951 3.2.5.
 static const uint8_t length_extra[LITLEN_CODES - END_OF_BLOCK] = {
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2,   2,
-    2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0, 255, 255};
-static const uint8_t distance_extra[DISTANCE_CODES] = {0,  0,  0,  0,  1,  1,  2,  2,  3,   3,  4,
-                                                       4,  5,  5,  6,  6,  7,  7,  8,  8,   9,  9,
-                                                       10, 10, 11, 11, 12, 12, 13, 13, 255, 255};
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2,         2,
+    2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0, NO_SYMBOL, NO_SYMBOL};
+static const uint8_t distance_extra[DISTANCE_CODES] = {
+    0, 0, 0, 0, 1, 1, 2,  2,  3,  3,  4,  4,  5,  5,  6,         6,
+    7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, NO_SYMBOL, NO_SYMBOL};
+
+// Most of what does not compress well is literals. For each pattern of bits: how many of them are
+// whole literal codes, one after another; 0 when it does not begin with one.
+static void literal_runs(const struct code *code, uint8_t runs[1 << FAST_BITS])
+{
+    for (unsigned bits = 0; bits < 1 << FAST_BITS; bits++) {
+        unsigned used = 0;
+        for (;;) {
+            unsigned entry = code->fast[bits >> used];
+            if ((entry & 15) == 0 || entry >> 4 >= END_OF_BLOCK || used + (entry & 15) > FAST_BITS)
+                break;
+            used += entry & 15;
+        }
+        runs[bits] = (uint8_t)used;
+    }
+}
 
 static bool walk_symbols(struct bits *in, const struct code *litlen, const struct code *distance)
 {
+    uint8_t runs[1 << FAST_BITS];
+    bool much = in->end - in->at >= RUNS_PAY_BITS;
+    if (much)
+        literal_runs(litlen, runs);
     while (in->at < in->end) {
-        int symbol = decode(litlen, in);
-        if (symbol < 0 || symbol == END_OF_BLOCK)
-            return symbol == END_OF_BLOCK && in->at <= in->end;
-        if (symbol < END_OF_BLOCK)
-            continue;
-        unsigned extra = length_extra[symbol - END_OF_BLOCK];
-        in->at += extra;
-        int back = extra == 255 ? -1 : decode(distance, in);
-        if (back < 0 || distance_extra[back] == 255)
+        uint64_t word = peek(in); // 57 bits are enough for five looks
+        for (unsigned look = 0; much && look < 5; look++) {
+            unsigned run = runs[word & ((1 << FAST_BITS) - 1)];
+            word >>= run;
+            in->at += run;
+        }
+        // And for the longest symbol of all: 15 and 5 bits of length, 15 and 13 of distance.
+        word = peek(in);
+        unsigned used;
+        int symbol = decode(litlen, word, &used);
+        if (symbol < 0)
             return false;
-        in->at += distance_extra[back];
+        if (symbol >= END_OF_BLOCK) {
+            unsigned extra = length_extra[symbol - END_OF_BLOCK], distance_used;
+            if (symbol == END_OF_BLOCK) {
+                in->at += used;
+                return in->at <= in->end;
+            }
+            used += extra;
+            int back = extra == NO_SYMBOL ? -1 : decode(distance, word >> used, &distance_used);
+            if (back < 0 || distance_extra[back] == NO_SYMBOL)
+                return false;
+            used += distance_used + distance_extra[back];
+        }
+        in->at += used;
     }
     return false;
 }
@@ -148,9 +183,11 @@ static bool read_codes(struct bits *in, struct code *litlen, struct code *distan
     for (unsigned i = 0; i < litlens + distances;) {
         if (in->at > in->end)
             return false;
-        int symbol = decode(litlen, in);
+        unsigned used;
+        int symbol = decode(litlen, peek(in), &used);
         if (symbol < 0)
             return false;
+        in->at += used;
         if (symbol < 16) {
             lengths[i++] = (uint8_t)symbol;
             continue;

@@ -17,7 +17,8 @@ enum {
     HEAD_ROOM =
         SIGNATURE + CHUNK_FRAME + IHDR_BYTES + CHUNK_FRAME + 3 * PALETTE_MAX + CHUNK_ZLIB_ROOM,
     TAIL_ROOM = CHUNK_ZLIB_ROOM + CHUNK_FRAME,
-    ESTIMATE_STRIPS = 8,
+    ESTIMATE_BANDS = 12, // of a picture, for an estimate
+    ESTIMATE_ROWS = 6,   // in each
 };
 
 struct strip {
@@ -170,7 +171,8 @@ static void compress_one(void *strips_, unsigned hand, size_t i)
         strips->indexed
             ? press_numbers(press, numbers_of(strips, number), strips->width,
                             strip_rows(strips->height, number), strips->bits, strips->effort)
-            : press_rgb(press, strips->picture, number, strips->effort);
+            : press_rgb(press, strips->picture, number * STRIP_ROWS,
+                        strip_rows(strips->height, number), strips->effort);
     strip->chunk = mem_resize(strip->chunk, strip->pressed.size + CHUNK_FRAME);
     memcpy(strip->chunk + CHUNK_DATA, press->packed, strip->pressed.size);
     strip->size = chunk_close(strip->chunk, "IDAT", strip->pressed.size);
@@ -258,27 +260,28 @@ unsigned strips_compressed(const struct strips *strips)
 struct estimate {
     struct strips *strips;
     const struct picture *picture;
-    unsigned step;
-    atomic_size_t bytes, pixels;
+    unsigned bands, rows;
+    atomic_size_t bytes;
 };
 
 static void estimate_one(void *estimate_, unsigned hand, size_t i)
 {
     struct estimate *estimate = estimate_;
-    const struct pixels *pixels = &estimate->picture->pixels;
-    unsigned strip = (unsigned)i * estimate->step + estimate->step / 2;
-    struct pressed pressed =
-        press_rgb(&estimate->strips->presses[hand], estimate->picture, strip, PNG_QUICK);
+    unsigned band = estimate->picture->pixels.height / estimate->bands;
+    unsigned first = (unsigned)i * band + (band - estimate->rows) / 2;
+    struct pressed pressed = press_rgb(&estimate->strips->presses[hand], estimate->picture, first,
+                                       estimate->rows, PNG_QUICK);
     atomic_fetch_add(&estimate->bytes, pressed.size);
-    atomic_fetch_add(&estimate->pixels, (size_t)strip_rows(pixels->height, strip) * pixels->width);
 }
 
 size_t strips_estimate(struct strips *strips, const struct picture *picture)
 {
-    unsigned count = strip_count(picture->pixels.height);
-    unsigned samples = count < ESTIMATE_STRIPS ? count : ESTIMATE_STRIPS;
-    struct estimate estimate = {.strips = strips, .picture = picture, .step = count / samples};
-    crew_run(strips->crew, samples, estimate_one, &estimate);
-    double pixels = (double)picture->pixels.width * picture->pixels.height;
-    return (size_t)((double)estimate.bytes * pixels / (double)estimate.pixels);
+    unsigned height = picture->pixels.height;
+    struct estimate estimate = {.strips = strips, .picture = picture};
+    estimate.rows = height < ESTIMATE_ROWS ? height : ESTIMATE_ROWS;
+    estimate.bands = height / estimate.rows;
+    if (estimate.bands > ESTIMATE_BANDS)
+        estimate.bands = ESTIMATE_BANDS;
+    crew_run(strips->crew, estimate.bands, estimate_one, &estimate);
+    return estimate.bytes * height / (estimate.bands * estimate.rows);
 }
