@@ -213,21 +213,20 @@ static size_t kill_members(struct hunt *hunt)
 static void hunt_down(struct hunt *hunt)
 {
     signal_groups(hunt, SIGSTOP);
-    // A look takes a while, and a process can move behind its back: only two in a row that find
-    // nobody are believed.
+    // A look takes a while, and a process can move behind its back, or be in the middle of execve,
+    // where it has no environment: only two looks that find nobody are believed.
     int64_t pause = 1;
     for (int empty = 0; empty < 2 && clock_mono_ms() < hunt->until_ms;) {
         for (int looks = 1;
              stop_members(hunt) > 0 && looks < TREE_LOOKS_MAX && clock_mono_ms() < hunt->until_ms;
              looks++)
             ;
-        if (kill_members(hunt) == 0) {
-            empty++;
-            continue;
-        }
-        empty = 0;
-        clock_sleep_ms(pause);
-        pause = pause < KILL_PAUSE_MS_MAX ? pause * 2 : pause;
+        bool some = kill_members(hunt) > 0;
+        empty = some ? 0 : empty + 1;
+        if (empty < 2)
+            clock_sleep_ms(pause);
+        if (some && pause < KILL_PAUSE_MS_MAX)
+            pause *= 2;
     }
     signal_groups(hunt, SIGKILL);
 }

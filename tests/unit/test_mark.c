@@ -16,12 +16,14 @@ static pid_t start_with(char *const *envp)
         execve(argv[0], argv, envp);
         _exit(1);
     }
-    char path[64], name[32] = "";
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    while (strcmp(name, "sleep\n") != 0) {
+    // The environment is there from the middle of execve on: wait until it sleeps.
+    char path[64], stat[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    while (!strstr(stat, "(sleep) S")) {
+        clock_sleep_ms(1);
         FILE *file = fopen(path, "re");
         ck_assert_ptr_nonnull(file);
-        ck_assert_ptr_nonnull(fgets(name, sizeof name, file));
+        ck_assert_ptr_nonnull(fgets(stat, sizeof stat, file));
         fclose(file);
     }
     return pid;
