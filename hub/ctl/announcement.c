@@ -41,9 +41,8 @@ bool announcement_parse(const char *subject, struct announcement *out)
         !take_token(&at, out->workspace, sizeof out->workspace) ||
         !take_token(&at, out->agent, sizeof out->agent) || !take_token(&at, word, sizeof word))
         return false;
-    if (strcmp(word, "connection") == 0 &&
-        (!take_token(&at, out->instance, sizeof out->instance) ||
-         !take_token(&at, word, sizeof word)))
+    if (strcmp(word, "connection") == 0 && (!take_token(&at, out->instance, sizeof out->instance) ||
+                                            !take_token(&at, word, sizeof word)))
         return false;
     out->hello = strcmp(word, "hello") == 0;
     return !at && (out->hello || strcmp(word, "events") == 0);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,8 @@ static const struct argument *find_name(const struct arguments *args, const char
     return NULL;
 }
 
-__attribute__((format(printf, 2, 3))) static int bad(struct arguments *args, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int bad(struct arguments *args, const char *format,
+                                                     ...)
 {
     va_list list;
     va_start(list, format);

@@ -20,7 +20,7 @@ struct arguments {
     char **argv;
     int argc, at;
     const char *cluster; // rest of a run of short options
-    bool stop;           // options end at the first operand: what follows belongs to another program
+    bool stop; // options end at the first operand: what follows belongs to another program
     const struct argument *tables[2]; // each closed by an entry without a name; NULL: none
     char **operands;
     int operand_count;

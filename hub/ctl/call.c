@@ -101,9 +101,7 @@ static void back_off(unsigned attempt)
     int64_t ceiling = (int64_t)CTL_BACKOFF_MS << attempt;
     if (ceiling > CTL_BACKOFF_MS_MAX)
         ceiling = CTL_BACKOFF_MS_MAX;
-    int64_t until = clock_mono_ms() + (int64_t)random_below((uint64_t)ceiling);
-    for (int64_t left; !interrupted() && (left = until - clock_mono_ms()) > 0;)
-        clock_sleep_ms(left < CTL_WAIT_SLICE_MS ? left : CTL_WAIT_SLICE_MS);
+    interrupt_sleep((int64_t)random_below((uint64_t)ceiling));
 }
 
 bool machine_call(const struct machine *machine, struct rpc *rpc, const Og__ControlRequest *request,

@@ -4,13 +4,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/io.h"
 #include "base/limits.h"
-#include "base/utf8.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
+#include "ctl/output.h"
 
 enum { OPTION_CWD = 'C', OPTION_ENV = 'e', OPTION_SHELL = 'c', OPTION_NO_STDIN = 'n' };
 
@@ -66,8 +65,9 @@ static bool parse(struct ctl *ctl, struct arguments *args, struct exec_options *
         count--;
     }
     if (count == 0 || (options->body.shell && count != 1)) {
-        ctl_misuse(ctl, "%s", count ? "--shell takes one argument: quote the whole command line"
-                                    : "the command is missing");
+        ctl_misuse(ctl, "%s",
+                   count ? "--shell takes one argument: quote the whole command line"
+                         : "the command is missing");
         return false;
     }
     options->body.command = command;
@@ -93,35 +93,12 @@ static bool read_input(struct ctl *ctl, struct buffer *input)
     return false;
 }
 
-static bool put_bytes(int fd, const ProtobufCBinaryData *bytes)
-{
-    return io_write_all(fd, bytes->data, bytes->len) || errno == EPIPE;
-}
-
-// Text as it is; what is no text under another name, as base64.
-static void set_bytes(json_t *out, const char *name, const ProtobufCBinaryData *bytes)
-{
-    json_t *text = utf8_valid((const char *)bytes->data, bytes->len)
-                       ? json_stringn((const char *)bytes->data, bytes->len)
-                       : NULL;
-    if (text) {
-        json_object_set_new(out, name, text);
-        return;
-    }
-    char *coded = mem_array(BASE64_TEXT_BYTES(bytes->len), 1);
-    base64_encode(BASE64_STANDARD, bytes->data, bytes->len, coded);
-    char *key = mem_printf("%s_base64", name);
-    json_object_set_new(out, key, json_string(coded));
-    mem_free(key);
-    mem_free(coded);
-}
-
 static void print_json(const Og__ExecResponse *answer)
 {
     json_t *out = json_pack("{s:i, s:b, s:I}", "exit_code", (int)answer->exit_code, "timed_out",
                             (int)answer->timed_out, "duration_ms", (json_int_t)answer->duration_ms);
-    set_bytes(out, "stdout", &answer->stdout);
-    set_bytes(out, "stderr", &answer->stderr);
+    output_json(out, "stdout", &answer->stdout);
+    output_json(out, "stderr", &answer->stderr);
     ctl_json(out);
 }
 
@@ -129,18 +106,15 @@ static int finish(struct ctl *ctl, const Og__ExecResponse *answer)
 {
     if (ctl->json) {
         print_json(answer);
-    } else if (!put_bytes(STDOUT_FILENO, &answer->stdout) ||
-               !put_bytes(STDERR_FILENO, &answer->stderr)) {
-        struct fault fault;
-        fault_local(&fault, errno, "write", "output");
-        return ctl_fault(ctl, &fault);
+    } else if (!output_print(ctl, &answer->stdout, &answer->stderr)) {
+        return ctl->status;
     }
     if (answer->timed_out)
         return STATUS_TIMED_OUT;
     if (answer->exit_code >= 0)
         return answer->exit_code & 0xff;
     fprintf(stderr, "opengeni-ctl: %s: the command was ended by a signal\n", ctl->machine.label);
-    return 255; // the wire does not say which signal; ssh(1) answers so too
+    return STATUS_SIGNAL;
 }
 
 static int run_on(struct ctl *ctl, const char *machine, struct exec_options *options)
@@ -173,8 +147,8 @@ static int run(struct ctl *ctl, struct arguments *args)
     options.entries = mem_array(room, sizeof *options.entries);
     options.env = mem_array(room, sizeof(Og__ExecRequest__EnvEntry *));
     options.body.env = options.env;
-    int status = parse(ctl, args, &options) ? run_on(ctl, args->operands[0], &options)
-                                            : ctl->status;
+    int status =
+        parse(ctl, args, &options) ? run_on(ctl, args->operands[0], &options) : ctl->status;
     for (size_t i = 0; i < options.body.n_env; i++)
         mem_free(options.env[i]->key);
     mem_free(options.env);
@@ -194,10 +168,11 @@ const struct command command_exec = {
     .name = "exec",
     .operands = "MACHINE [--] CMD [ARG]...",
     .summary = "Run a command and wait for it",
-    .notes = "The arguments reach the program as they are: no shell looks at them, unless -c. Standard\n"
-             "input goes along when it is no terminal; input and output fit into one message of the\n"
-             "server (usually 1 MiB). --timeout ends the command after so many seconds (none).\n"
-             "Interrupting opengeni-ctl does not end the command.\n",
+    .notes =
+        "The arguments reach the program as they are: no shell looks at them, unless -c. Standard\n"
+        "input goes along when it is no terminal; input and output fit into one message of the\n"
+        "server (usually 1 MiB). --timeout ends the command after so many seconds (none).\n"
+        "Interrupting opengeni-ctl does not end the command.\n",
     .arguments = arguments,
     .runs = true,
     .run = run,

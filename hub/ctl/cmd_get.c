@@ -1,9 +1,9 @@
 #include <stdint.h>
 
-#include "base/limits.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/fetch.h"
+#include "ctl/interrupt.h"
 #include "ctl/progress.h"
 #include "ctl/target.h"
 
@@ -20,11 +20,11 @@ static uint32_t mode_of(struct ctl *ctl, char *path)
     Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
     request.op_case = OG__CONTROL_REQUEST__OP_FS_STAT;
     request.fs_stat = &body;
-    struct call_options options = {.timeout_ms = ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS};
+    struct call_options options = {.timeout_ms = ctl_timeout(ctl)};
     struct reply reply;
     struct fault fault;
     uint32_t mode = 0666;
-    if (!machine_call(&ctl->machine, ctl->rpc, &request, &options, &reply, &fault))
+    if (!ctl_try(ctl, &request, &options, &reply, &fault))
         return mode;
     const Og__FsEntry *entry = reply.message->fs_stat->entry;
     if (entry && entry->kind == OG__FS_ENTRY_KIND__FS_ENTRY_KIND_FILE)
@@ -39,7 +39,6 @@ static bool get(struct ctl *ctl, char *remote, const char *local, struct fault *
     struct progress progress;
     progress_init(&progress, remote, ctl->json);
     uint64_t bytes = 0;
-
     bool ok = target_open(&target, local, remote, mode_of(ctl, remote), fault);
     if (ok) {
         const struct sink sink = {.take = take, .self = &target};
@@ -59,6 +58,7 @@ static int run(struct ctl *ctl, struct arguments *args)
     if (ctl_option(ctl, args, &value) != ARGUMENTS_END || !ctl_operands(ctl, args, 2, 3) ||
         !ctl_machine(ctl, args->operands[0]))
         return ctl->status;
+    interrupt_watch();
     struct fault fault;
     const char *local = args->operand_count > 2 ? args->operands[2] : ".";
     if (!get(ctl, args->operands[1], local, &fault))
@@ -70,7 +70,8 @@ const struct command command_get = {
     .name = "get",
     .operands = "MACHINE REMOTE [LOCAL]",
     .summary = "Copy a file of any size from a machine",
-    .notes = "LOCAL is a file, a directory, or - for standard output; without it, the file comes into\n"
-             "the current directory. It appears under its name when it is complete.\n",
+    .notes =
+        "LOCAL is a file, a directory, or - for standard output; without it, the file comes into\n"
+        "the current directory. It appears under its name when it is complete.\n",
     .run = run,
 };

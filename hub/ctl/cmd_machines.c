@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -19,10 +20,9 @@ static const char *generations(const struct sighting *seen)
 
 static json_t *to_json(const struct sighting *seen)
 {
-    json_t *out = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s}", "workspace", seen->workspace, "agent", seen->agent, "state",
-        states[seen->state], "generation", generations(seen), "last_seen",
-        unit_iso_time_text(seen->seen_ms));
+    json_t *out = json_pack("{s:s, s:s, s:s, s:s, s:s}", "workspace", seen->workspace, "agent",
+                            seen->agent, "state", states[seen->state], "generation",
+                            generations(seen), "last_seen", unit_iso_time_text(seen->seen_ms));
     if (seen->instance[0])
         json_object_set_new(out, "instance", json_string(seen->instance));
     if (seen->hello) {
@@ -69,10 +69,9 @@ static size_t digits_needed(const struct sighting *list, size_t count)
 
 static void print_table(const struct sighting *list, size_t count, bool whole)
 {
-    static const char *const heads[] = {"MACHINE", "NAME",    "WORKSPACE", "GENERATION",
-                                        "STATE",   "-LOAD",   "-CPU",      "-MEMORY",
-                                        "-UP",     "VERSION", "PLATFORM",  "SEEN",
-                                        NULL};
+    static const char *const heads[] = {"MACHINE",  "NAME", "WORKSPACE", "GENERATION", "STATE",
+                                        "-LOAD",    "-CPU", "-MEMORY",   "-UP",        "VERSION",
+                                        "PLATFORM", "SEEN", NULL};
     struct columns *table = columns_new(heads);
     size_t digits = whole ? SIGHTING_ID_BYTES : digits_needed(list, count);
     int64_t now = clock_wall_ms();
@@ -118,6 +117,7 @@ static int run(struct ctl *ctl, struct arguments *args)
     ctl->directory = directory_new();
     if (!directory_listen(ctl->directory, ctl->connection.nats, &fault))
         return ctl_fault(ctl, &fault);
+    interrupt_watch(); // then what has been heard is shown
     int64_t until = clock_mono_ms() + (ctl->wait_ms ? ctl->wait_ms : CTL_LISTEN_MS);
     for (int64_t now; (now = clock_mono_ms()) < until && !interrupted();)
         directory_wait(ctl->directory,
@@ -143,8 +143,9 @@ const struct command command_machines = {
     .name = "machines",
     .operands = "",
     .summary = "List the machines that are heard within a few seconds",
-    .notes = "GENERATION tells which control planes the machine can serve: 0.2.0, latest, or both.\n"
-             "Name, version and platform are known once the machine has said hello (--wait 310).\n",
+    .notes =
+        "GENERATION tells which control planes the machine can serve: 0.2.0, latest, or both.\n"
+        "Name, version and platform are known once the machine has said hello (--wait 310).\n",
     .arguments = arguments,
     .run = run,
 };

@@ -1,7 +1,6 @@
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "base/clock.h"
-#include "base/limits.h"
 #include "base/random.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
@@ -37,8 +36,7 @@ static bool once(struct ctl *ctl, struct pings *pings, struct fault *fault)
     pings->sent++;
     if (!rpc_send(ctl->rpc, ctl->machine.subject, &request, &call, fault))
         return false;
-    int64_t timeout_ms = ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS;
-    if (!rpc_wait(ctl->rpc, call, clock_mono_ms() + timeout_ms, fault)) {
+    if (!rpc_wait(ctl->rpc, call, clock_mono_ms() + ctl_timeout(ctl), fault)) {
         rpc_drop(ctl->rpc, call);
         return false;
     }
@@ -72,13 +70,6 @@ static void summary(struct ctl *ctl, const struct pings *pings)
                mean, pings->most);
 }
 
-static void rest(int64_t ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    for (int64_t left; !interrupted() && (left = until - clock_mono_ms()) > 0;)
-        clock_sleep_ms(left < CTL_WAIT_SLICE_MS ? left : CTL_WAIT_SLICE_MS);
-}
-
 static int run(struct ctl *ctl, struct arguments *args)
 {
     uint64_t count = COUNT_DEFAULT;
@@ -95,9 +86,10 @@ static int run(struct ctl *ctl, struct arguments *args)
     if (!ctl_operands(ctl, args, 1, 1) || !ctl_machine(ctl, args->operands[0]))
         return ctl->status;
     struct pings pings = {0};
+    interrupt_watch();
     while (!interrupted() && (count == 0 || pings.sent < count)) {
         if (pings.sent > 0)
-            rest(interval_ms);
+            interrupt_sleep(interval_ms);
         struct fault fault;
         if (!interrupted() && !once(ctl, &pings, &fault)) {
             ctl_fault(ctl, &fault);

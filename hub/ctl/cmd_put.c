@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
+#include "ctl/interrupt.h"
 #include "ctl/paths.h"
 #include "ctl/store.h"
 
@@ -72,6 +73,7 @@ static int run(struct ctl *ctl, struct arguments *args)
     if (fd < 0)
         return ctl_fault(ctl, &fault);
     store.path = args->operands[2];
+    interrupt_watch();
     int status = ctl_machine(ctl, args->operands[0]) ? put(ctl, fd, local, &store) : ctl->status;
     mem_free(store.place);
     if (fd != STDIN_FILENO)
@@ -92,7 +94,8 @@ const struct command command_put = {
     .summary = "Copy a file of any size to a machine",
     .notes =
         "LOCAL may be - for standard input; REMOTE may be a directory. The file is written under\n"
-        "another name beside REMOTE and takes its place when it is complete. It has the permissions\n"
+        "another name beside REMOTE and takes its place when it is complete. It has the "
+        "permissions\n"
         "of the file that it replaces, else those of LOCAL.\n",
     .arguments = arguments,
     .run = run,

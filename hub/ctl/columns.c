@@ -119,8 +119,8 @@ void columns_print(const struct columns *columns, FILE *out)
         print_cell(head + (*head == '-'), widths[i], *head == '-', i + 1 == n, out);
     }
     for (size_t i = 0; i < columns->count; i++)
-        print_cell(columns->cells[i], widths[i % n], *columns->heads[i % n] == '-',
-                   i % n + 1 == n, out);
+        print_cell(columns->cells[i], widths[i % n], *columns->heads[i % n] == '-', i % n + 1 == n,
+                   out);
     mem_free(widths);
 }
 

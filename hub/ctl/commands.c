@@ -6,7 +6,8 @@
 
 const struct argument common_arguments[] = {
     {COMMON_SERVER, "server", "URL", "nats, tls, ws or wss; else $OPENGENI_SERVER, else localhost"},
-    {COMMON_TOKEN_FILE, "token-file", "FILE", "holds the server's token; else $OPENGENI_TOKEN_FILE"},
+    {COMMON_TOKEN_FILE, "token-file", "FILE",
+     "holds the server's token; else $OPENGENI_TOKEN_FILE"},
     {COMMON_WAIT, "wait", "S", "listen so long for machines to speak (6)"},
     {COMMON_TIMEOUT, "timeout", "S", "wait so long for an answer (30)"},
     {COMMON_GENERATION, "generation", "G", "address machines as 0.2.0 or latest does"},
@@ -22,10 +23,9 @@ const struct argument program_arguments[] = {
 };
 
 const struct command *const commands[] = {
-    &command_machines, &command_ping,  &command_exec,    &command_ls,    &command_stat,
-    &command_cat,      &command_get,   &command_put,     &command_mkdir, &command_mv,
-    &command_rm,       &command_git,   &command_metrics, &command_bench, &command_help,
-    NULL,
+    &command_machines, &command_ping,  &command_exec,  &command_ls, &command_stat, &command_cat,
+    &command_get,      &command_put,   &command_mkdir, &command_mv, &command_rm,   &command_git,
+    &command_metrics,  &command_bench, &command_help,  NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -155,28 +155,38 @@ bool ctl_machine(struct ctl *ctl, const char *name)
     return false;
 }
 
+int64_t ctl_timeout(const struct ctl *ctl)
+{
+    return ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS;
+}
+
+bool ctl_try(struct ctl *ctl, const Og__ControlRequest *request, const struct call_options *options,
+             struct reply *reply, struct fault *fault)
+{
+    if (machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault))
+        return true;
+    if (fault->kind != FAULT_OFFLINE || !ctl->machine.guessed)
+        return false;
+    // Nobody listens at the address that was put together: the machine may have another one.
+    ctl->machine.guessed = false;
+    struct fault unheard;
+    char name[2 * SIGHTING_ID_BYTES];
+    snprintf(name, sizeof name, "%s/%s", ctl->machine.workspace, ctl->machine.agent);
+    if (look_for(ctl, name, &unheard))
+        return machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault);
+    if (unheard.kind == FAULT_INTERRUPTED)
+        *fault = unheard;
+    return false;
+}
+
 bool ctl_call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *reply)
 {
-    bool runs = ctl->command->runs;
-    struct call_options options = {.timeout_ms = runs              ? 0
-                                                 : ctl->timeout_ms ? ctl->timeout_ms
-                                                                   : CTL_CALL_MS,
+    bool runs = ctl->command->runs; // as long as the command takes
+    struct call_options options = {.timeout_ms = runs ? 0 : ctl_timeout(ctl),
                                    .tries = runs ? CTL_RUN_TRIES : CTL_TRIES};
     struct fault fault;
-    if (machine_call(&ctl->machine, ctl->rpc, request, &options, reply, &fault))
+    if (ctl_try(ctl, request, &options, reply, &fault))
         return true;
-    // Nobody listens at the address that was put together: the machine may have another one.
-    if (fault.kind == FAULT_OFFLINE && ctl->machine.guessed) {
-        char name[2 * SIGHTING_ID_BYTES];
-        struct fault unheard;
-        snprintf(name, sizeof name, "%s/%s", ctl->machine.workspace, ctl->machine.agent);
-        ctl->machine.guessed = false;
-        if (look_for(ctl, name, &unheard) &&
-            machine_call(&ctl->machine, ctl->rpc, request, &options, reply, &fault))
-            return true;
-        if (unheard.kind == FAULT_INTERRUPTED)
-            fault = unheard;
-    }
     ctl_fault(ctl, &fault);
     return false;
 }
@@ -242,7 +252,6 @@ static int start(struct ctl *ctl, struct arguments *args)
 int ctl_main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, ""); // widths of characters
-    interrupt_watch();
     struct ctl ctl = {0};
     struct arguments args;
     arguments_init(&args, argc - 1, argv + 1, common_arguments, program_arguments, true);

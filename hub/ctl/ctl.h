@@ -63,7 +63,13 @@ bool ctl_online(struct ctl *ctl) __attribute__((warn_unused_result));
 // Connects, and finds the machine of that name.
 bool ctl_machine(struct ctl *ctl, const char *name) __attribute__((warn_unused_result));
 
-// A request to the machine; what the reply holds is valid until reply_fini.
+int64_t ctl_timeout(const struct ctl *ctl); // for the answer of an ordinary request, ms
+
+// A request to the machine, where a failure is the caller's business.
+bool ctl_try(struct ctl *ctl, const Og__ControlRequest *request, const struct call_options *options,
+             struct reply *reply, struct fault *fault) __attribute__((warn_unused_result));
+
+// The same where a failure is told. What the reply holds is valid until reply_fini.
 bool ctl_call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *reply)
     __attribute__((warn_unused_result));
 

@@ -13,9 +13,9 @@
 #include "ctl/announcement.h"
 #include "ctl/fault.h"
 
-#define uthash_malloc(size)         mem_array(1, size)
-#define uthash_free(memory, size)   mem_free(memory)
-#define HASH_INITIAL_NUM_BUCKETS    64u
+#define uthash_malloc(size)       mem_array(1, size)
+#define uthash_free(memory, size) mem_free(memory)
+#define HASH_INITIAL_NUM_BUCKETS  64u
 #include <uthash.h>
 
 struct entry {

@@ -43,7 +43,8 @@ bool directory_listen(struct directory *directory, natsConnection *nats, struct 
 void directory_stop(struct directory *directory); // before the connection is closed
 
 // One announcement. What is none, or is damaged, is passed over.
-void directory_feed(struct directory *directory, const char *subject, const void *data, size_t size);
+void directory_feed(struct directory *directory, const char *subject, const void *data,
+                    size_t size);
 
 // Waits for an announcement, until_ms (clock_mono_ms) at most.
 void directory_wait(struct directory *directory, int64_t until_ms);

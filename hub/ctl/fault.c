@@ -53,7 +53,8 @@ static void add_detail(struct fault *fault, const char *key, const char *value)
 
 bool fault_agent(struct fault *fault, const Og__AgentError *error)
 {
-    fault_set(fault, FAULT_AGENT, "%s", *error->message ? error->message : "failed without a reason");
+    fault_set(fault, FAULT_AGENT, "%s",
+              *error->message ? error->message : "failed without a reason");
     fault->code = error->code;
     fault->retryable = error->retryable;
     snprintf(fault->details, sizeof fault->details, "%s%s", code_name(error->code),

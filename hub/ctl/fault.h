@@ -23,15 +23,15 @@ enum { FAULT_TEXT_BYTES = 4608, FAULT_DETAIL_BYTES = 1024 };
 
 struct fault {
     enum fault_kind kind;
-    Og__ErrorCode code;              // FAULT_AGENT
-    bool retryable;                  // FAULT_AGENT
-    int error;                       // errno of the machine, 0 when it gave none
-    char text[FAULT_TEXT_BYTES];     // for a person; control characters are taken out
+    Og__ErrorCode code;               // FAULT_AGENT
+    bool retryable;                   // FAULT_AGENT
+    int error;                        // errno of the machine, 0 when it gave none
+    char text[FAULT_TEXT_BYTES];      // for a person; control characters are taken out
     char details[FAULT_DETAIL_BYTES]; // "NOT_FOUND errno=2 context=...", FAULT_AGENT
 };
 
 // Exit statuses, as "opengeni-ctl help" lists them. Of commands that pass a remote status through,
-// as env(1) and timeout(1) have them, the last four.
+// as env(1) and timeout(1) have them, the last ones.
 enum status {
     STATUS_OK = 0,
     STATUS_FAILED = 1,
@@ -42,6 +42,7 @@ enum status {
     STATUS_NOT_STARTED = 125,
     STATUS_CANNOT_RUN = 126,
     STATUS_NOT_FOUND = 127,
+    STATUS_SIGNAL = 255, // ended by one; the wire does not say which. As ssh(1)
 };
 
 // All return false, so that a function can end with "return fault_set(...)".

@@ -8,10 +8,10 @@
 struct fetch {
     struct ctl *ctl;
     const char *path;
-    size_t piece;           // bytes asked for at a time
-    uint64_t total;         // of the file
-    uint64_t next;          // first byte that nobody has asked for
-    uint64_t done;          // bytes that the sink has
+    size_t piece;                       // bytes asked for at a time
+    uint64_t total;                     // of the file
+    uint64_t next;                      // first byte that nobody has asked for
+    uint64_t done;                      // bytes that the sink has
     struct call *ahead[CTL_READ_AHEAD]; // in order, from first on
     size_t first, count;
 };
@@ -29,18 +29,13 @@ static Og__ControlRequest request_for(Og__FsReadRequest *body, const struct fetc
     return request;
 }
 
-static int64_t timeout_of(const struct ctl *ctl)
-{
-    return ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS;
-}
-
 static bool read_now(struct fetch *fetch, uint64_t offset, uint64_t length, struct reply *reply,
                      struct fault *fault)
 {
     Og__FsReadRequest body;
     Og__ControlRequest request = request_for(&body, fetch, offset, length);
-    struct call_options options = {.timeout_ms = timeout_of(fetch->ctl)};
-    return machine_call(&fetch->ctl->machine, fetch->ctl->rpc, &request, &options, reply, fault);
+    struct call_options options = {.timeout_ms = ctl_timeout(fetch->ctl)};
+    return ctl_try(fetch->ctl, &request, &options, reply, fault);
 }
 
 // The first piece tells how large the file is, and whether pieces of that size can be had at all.
@@ -85,7 +80,7 @@ static bool read_next(struct fetch *fetch, struct reply *reply, struct fault *fa
     struct call *call = fetch->ahead[fetch->first];
     fetch->first = (fetch->first + 1) % CTL_READ_AHEAD;
     fetch->count--;
-    if (!rpc_wait(rpc, call, clock_mono_ms() + timeout_of(fetch->ctl), fault)) {
+    if (!rpc_wait(rpc, call, clock_mono_ms() + ctl_timeout(fetch->ctl), fault)) {
         rpc_drop(rpc, call);
         if (fault->kind != FAULT_TIMEOUT)
             return false;
@@ -97,7 +92,8 @@ static bool read_next(struct fetch *fetch, struct reply *reply, struct fault *fa
     } else if (!fault->retryable && fault->kind != FAULT_OFFLINE) {
         return false;
     }
-    // A reply that was lost with a connection, or an agent that is busy: reading twice does no harm.
+    // A reply that was lost with a connection, or an agent that is busy: reading twice does no
+    // harm.
     return read_now(fetch, fetch->done, length_at(fetch, fetch->done), reply, fault);
 }
 

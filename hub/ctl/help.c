@@ -16,10 +16,11 @@ void help_all(FILE *out)
           out);
     arguments_help(common_arguments, out);
     arguments_help(program_arguments, out);
-    fputs("\nExit status: 0 done; 1 the machine could not or would not; 2 wrong usage; 3 machine\n"
-          "unknown or offline; 4 server out of reach; 124 no answer in time. exec and git pass the\n"
-          "command's own on: 124 timed out, 125 not started, 126 cannot be run, 127 not found.\n",
-          out);
+    fputs(
+        "\nExit status: 0 done; 1 the machine could not or would not; 2 wrong usage; 3 machine\n"
+        "unknown or offline; 4 server out of reach; 124 no answer in time. exec and git pass the\n"
+        "command's own on: 124 timed out, 125 not started, 126 cannot be run, 127 not found.\n",
+        out);
 }
 
 void help_command(const struct command *command, FILE *out)
@@ -48,7 +49,5 @@ static int run_help(struct ctl *ctl, struct arguments *args)
     return STATUS_OK;
 }
 
-const struct command command_help = {.name = "help",
-                                     .operands = "[COMMAND]",
-                                     .summary = "Explain a command",
-                                     .run = run_help};
+const struct command command_help = {
+    .name = "help", .operands = "[COMMAND]", .summary = "Explain a command", .run = run_help};

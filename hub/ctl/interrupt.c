@@ -3,7 +3,11 @@
 #include <signal.h>
 #include <stddef.h>
 
+#include "base/clock.h"
+#include "base/limits.h"
+
 static volatile sig_atomic_t noted;
+static bool put_off;
 
 static void note(int number)
 {
@@ -15,7 +19,7 @@ void interrupt_watch(void)
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct sigaction now, old;
-        now = (struct sigaction){.sa_handler = note, .sa_flags = SA_RESETHAND};
+        now = (struct sigaction){.sa_handler = note, .sa_flags = (int)SA_RESETHAND};
         sigemptyset(&now.sa_mask);
         // Ignored before us (nohup): stays ignored.
         if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
@@ -25,7 +29,24 @@ void interrupt_watch(void)
 
 bool interrupted(void)
 {
+    return noted && !put_off;
+}
+
+void interrupt_put_off(bool yes)
+{
+    put_off = yes;
+}
+
+bool interrupt_pending(void)
+{
     return noted != 0;
+}
+
+void interrupt_sleep(int64_t ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    for (int64_t left; !interrupted() && (left = until - clock_mono_ms()) > 0;)
+        clock_sleep_ms(left < CTL_WAIT_SLICE_MS ? left : CTL_WAIT_SLICE_MS);
 }
 
 void interrupt_obey(void)

@@ -37,8 +37,7 @@ bool machine_from_path(const char *path, struct machine *out)
 {
     *out = (struct machine){.guessed = true};
     const char *slash = strchr(path, '/');
-    if (!slash ||
-        !take_id(path, (size_t)(slash - path), out->workspace, sizeof out->workspace) ||
+    if (!slash || !take_id(path, (size_t)(slash - path), out->workspace, sizeof out->workspace) ||
         !take_id(slash + 1, strlen(slash + 1), out->agent, sizeof out->agent))
         return false;
     snprintf(out->label, sizeof out->label, "%s", path);

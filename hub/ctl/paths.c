@@ -7,7 +7,10 @@
 #include "base/random.h"
 #include "base/utf8.h"
 
-enum { NAME_BYTES_MAX = 255, TEMPORARY_EXTRA = 1 + 1 + 16 + 4 }; // NAME_MAX; ".", ".", digits, ".tmp"
+enum {
+    NAME_BYTES_MAX = 255,
+    TEMPORARY_EXTRA = 1 + 1 + 16 + 4
+}; // NAME_MAX; ".", ".", digits, ".tmp"
 
 const char *path_name(const char *path)
 {
@@ -19,8 +22,8 @@ const char *path_name(const char *path)
         start--;
     const char *name = path + start;
     size_t size = end - start;
-    bool none = size == 0 || (size <= 2 && strspn(name, ".") >= size) ||
-                (size == 1 && *name == '~');
+    bool none =
+        size == 0 || (size <= 2 && strspn(name, ".") >= size) || (size == 1 && *name == '~');
     return none ? "file" : name;
 }
 

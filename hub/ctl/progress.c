@@ -13,8 +13,8 @@ enum { PERIOD_MS = 100, PATIENCE_MS = 500 }; // short transfers show nothing
 
 void progress_init(struct progress *progress, const char *label, bool quiet)
 {
-    *progress = (struct progress){.active = !quiet && isatty(STDERR_FILENO),
-                                  .started_ms = clock_mono_ms()};
+    *progress =
+        (struct progress){.active = !quiet && isatty(STDERR_FILENO), .started_ms = clock_mono_ms()};
     const char *slash = strrchr(label, '/');
     snprintf(progress->label, sizeof progress->label, "%s", slash && slash[1] ? slash + 1 : label);
     printable_strip(progress->label);

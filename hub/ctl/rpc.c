@@ -135,8 +135,8 @@ bool rpc_send(struct rpc *rpc, const char *subject, const Og__ControlRequest *re
     named.request_id = id;
     size_t size = encode_size(&named.base);
     if (size > REQUEST_BYTES_MAX)
-        return fault_set(fault, FAULT_LOCAL, "the request has %zu bytes: more than any server takes",
-                         size);
+        return fault_set(fault, FAULT_LOCAL,
+                         "the request has %zu bytes: more than any server takes", size);
     unsigned char *data = mem_array(size, 1);
     encode_message(&named.base, data, size);
     bool ok = rpc_send_raw(rpc, subject, data, size, out, fault);

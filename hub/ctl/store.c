@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/printable.h"
 #include "ctl/ctl.h"
+#include "ctl/interrupt.h"
 #include "ctl/paths.h"
 #include "ctl/progress.h"
 
@@ -18,16 +19,11 @@ struct remote_kind {
     uint64_t size;
 };
 
-static struct call_options usual(const struct ctl *ctl)
-{
-    return (struct call_options){.timeout_ms = ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS};
-}
-
 static bool call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *reply,
                  struct fault *fault)
 {
-    struct call_options options = usual(ctl);
-    return machine_call(&ctl->machine, ctl->rpc, request, &options, reply, fault);
+    struct call_options options = {.timeout_ms = ctl_timeout(ctl)};
+    return ctl_try(ctl, request, &options, reply, fault);
 }
 
 static bool look(struct ctl *ctl, const char *path, struct remote_kind *out, struct fault *fault)
@@ -119,6 +115,8 @@ static bool read_piece(int fd, char *data, size_t size, size_t *got, const char 
     *got = 0;
     while (*got < size) {
         ssize_t n = read(fd, data + *got, size - *got);
+        if (interrupt_pending())
+            return fault_set(fault, FAULT_INTERRUPTED, "interrupted");
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -198,7 +196,8 @@ static bool check(struct ctl *ctl, const struct store *store, const char *path, 
     if (!look(ctl, path, &written, fault))
         return false;
     if (!written.exists || written.size != store->bytes)
-        return fault_set(fault, FAULT_LOCAL, "%s has been changed by somebody else meanwhile", path);
+        return fault_set(fault, FAULT_LOCAL, "%s has been changed by somebody else meanwhile",
+                         path);
     struct fault chmod_fault;
     if (mode && (written.mode & 0777) != mode && !set_mode(ctl, path, mode, &chmod_fault)) {
         char *name = ctl_text(store->path);
@@ -216,15 +215,31 @@ static void take_away(struct ctl *ctl, const char *path)
     Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
     request.op_case = OG__CONTROL_REQUEST__OP_FS_REMOVE;
     request.fs_remove = &body;
-    struct call *last;
-    struct fault ignored;
+    struct call_options options = {.timeout_ms = CTL_GRACE_MS};
     struct reply reply;
-    // Also after an interrupt, which would end a wait: the flush brings the request to the server.
-    if (rpc_send(ctl->rpc, ctl->machine.subject, &request, &last, &ignored)) {
-        natsConnection_FlushTimeout(ctl->connection.nats, CTL_GRACE_MS);
-        if (rpc_wait(ctl->rpc, last, 0, &ignored) && rpc_take(ctl->rpc, last, &reply, &ignored))
-            reply_fini(&reply);
-    }
+    struct fault ignored;
+    if (machine_call(&ctl->machine, ctl->rpc, &request, &options, &reply, &ignored))
+        reply_fini(&reply);
+}
+
+static bool store_beside(struct ctl *ctl, int fd, const char *local, struct store *store,
+                         const struct remote_kind *there, struct fault *fault)
+{
+    uint32_t mode = store->mode     ? store->mode
+                    : there->exists ? there->mode & 0777
+                                    : store->local_mode;
+    bool exact = store->mode || there->exists; // else the machine's umask is right as it is
+    char *temporary = path_temporary(store->place);
+    // A removal must not overtake a write: the last one is waited for, also when interrupted.
+    interrupt_put_off(true);
+    bool ok = write_all(ctl, fd, local, store, temporary, mode, fault) &&
+              check(ctl, store, temporary, exact ? mode : 0, fault) &&
+              move(ctl, temporary, store->place, fault);
+    if (!ok)
+        take_away(ctl, temporary);
+    interrupt_put_off(false);
+    mem_free(temporary);
+    return ok;
 }
 
 bool store_file(struct ctl *ctl, int fd, const char *local, struct store *store,
@@ -233,18 +248,8 @@ bool store_file(struct ctl *ctl, int fd, const char *local, struct store *store,
     struct remote_kind there;
     if (!find_place(ctl, local, store, &there, fault))
         return false;
-    if (store->in_place)
-        return write_all(ctl, fd, local, store, store->place, store->mode ? store->mode
-                                                                          : store->local_mode,
-                         fault);
-    uint32_t mode = store->mode ? store->mode : there.exists ? there.mode & 0777 : store->local_mode;
-    bool exact = store->mode || there.exists; // else the machine's umask is right as it is
-    char *temporary = path_temporary(store->place);
-    bool ok = write_all(ctl, fd, local, store, temporary, mode, fault) &&
-              check(ctl, store, temporary, exact ? mode : 0, fault) &&
-              move(ctl, temporary, store->place, fault);
-    if (!ok)
-        take_away(ctl, temporary);
-    mem_free(temporary);
-    return ok;
+    if (!store->in_place)
+        return store_beside(ctl, fd, local, store, &there, fault);
+    uint32_t mode = store->mode ? store->mode : store->local_mode;
+    return write_all(ctl, fd, local, store, store->place, mode, fault);
 }

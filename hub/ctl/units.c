@@ -94,7 +94,7 @@ struct unit_text unit_mode(uint32_t mode, int kind)
     } special[] = {{S_ISUID, 3, 's', 'S'}, {S_ISGID, 6, 's', 'S'}, {S_ISVTX, 9, 't', 'T'}};
     for (unsigned i = 0; i < 3; i++)
         if (mode & special[i].bit)
-            out.text[special[i].at] = out.text[special[i].at] == 'x' ? special[i].with
-                                                                     : special[i].without;
+            out.text[special[i].at] =
+                out.text[special[i].at] == 'x' ? special[i].with : special[i].without;
     return out;
 }

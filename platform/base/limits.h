@@ -81,7 +81,7 @@
 #define FS_WALK_DEPTH_MAX      65536       // directories deep
 #define FS_WALK_DESCRIPTORS    64          // of the deepest ones; the others are reopened
 #define FS_WALK_PATH_BYTES_MAX (1u << 20)  // relative path of an entry
-#define FS_WALK_NAMES_BYTES    (1u << 20)  // names of one directory that a removal holds at a time
+#define FS_WALK_NAMES_BYTES    (256u << 10) // names of one directory that a removal holds at a time
 #define FS_REMOVE_PASSES       16          // over a directory that others keep filling
 #define FS_UNSIZED_BYTES_MAX   (64u << 20) // of a file that does not know its size (procfs)
 #define FS_DEVICE_WAIT_MS      10000       // for a FIFO or a device to take more
@@ -193,6 +193,23 @@
 #define HUB_NATS_MAX_PAYLOAD   (1 << 20)
 #define HUB_NATS_CONNECTIONS_MAX 20000
 #define HUB_NATS_CONFIG_BYTES_MAX 16384
+#define HUB_COUNTER_MASK       ((1ull << 53) - 1) // what JSON numbers hold exactly
+#define HUB_HELLO_BYTES_MAX    (16u << 10)
+#define HUB_EVENT_ARENA_BYTES  (1u << 20)
+#define HUB_NATS_LINE_BYTES    4096
+#define HUB_NATS_STOP_MS       5000
+#define HUB_NATS_RESTART_MS    250        // doubled with each end that comes soon
+#define HUB_NATS_RESTART_MAX_MS 10000
+#define HUB_NATS_STABLE_MS     30000
+#define HUB_BUS_DIAL_MS        5000
+#define HUB_BUS_PING_MS        20000
+#define HUB_BUS_BACKOFF_MS     50
+#define HUB_BUS_BACKOFF_MAX_MS 2000
+#define HUB_BUS_PENDING_MESSAGES 65536    // not yet handled, per subject
+#define HUB_BUS_PENDING_BYTES  (16 << 20)
+#define HUB_CUT_AGAIN_MS       2000
+#define HUB_CUT_MS             2000       // one answer of the server
+#define HUB_CUT_CONNECTIONS_MAX 1024
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384

@@ -1,0 +1,325 @@
+#include "ctl/bench.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "base/random.h"
+#include "ctl/bench_private.h"
+#include "ctl/columns.h"
+#include "ctl/interrupt.h"
+#include "proto/encode.h"
+
+enum { WARM_UP = 200 };
+
+void bench_ping(struct bench_request *request)
+{
+    og__control_request__init(&request->message);
+    og__ping_request__init(&request->body.ping);
+    request->body.ping.nonce = 42;
+    request->message.op_case = OG__CONTROL_REQUEST__OP_PING;
+    request->message.ping = &request->body.ping;
+}
+
+static void run_request(struct bench *bench, const char *text, bool shell,
+                        struct bench_request *request)
+{
+    og__control_request__init(&request->message);
+    og__exec_request__init(&request->body.exec);
+    request->argv[0] = (char *)text;
+    request->body.exec.command = request->argv;
+    request->body.exec.n_command = 1;
+    request->body.exec.shell = shell;
+    request->body.exec.cwd = bench->directory;
+    request->body.exec.timeout_ms = CTL_CALL_MS;
+    request->message.op_case = OG__CONTROL_REQUEST__OP_EXEC;
+    request->message.exec = &request->body.exec;
+}
+
+void bench_shell(struct bench *bench, const char *text, struct bench_request *request)
+{
+    run_request(bench, text, true, request);
+}
+
+void bench_stat(struct bench *bench, struct bench_request *request)
+{
+    og__control_request__init(&request->message);
+    og__fs_stat_request__init(&request->body.stat);
+    request->body.stat.path = bench->directory;
+    request->message.op_case = OG__CONTROL_REQUEST__OP_FS_STAT;
+    request->message.fs_stat = &request->body.stat;
+}
+
+void bench_list(struct bench *bench, struct bench_request *request)
+{
+    og__control_request__init(&request->message);
+    og__fs_list_request__init(&request->body.list);
+    request->body.list.path = bench->directory;
+    request->message.op_case = OG__CONTROL_REQUEST__OP_FS_LIST;
+    request->message.fs_list = &request->body.list;
+}
+
+static void bench_read(struct bench *bench, struct bench_request *request)
+{
+    og__control_request__init(&request->message);
+    og__fs_read_request__init(&request->body.read);
+    request->body.read.path = bench->file;
+    request->message.op_case = OG__CONTROL_REQUEST__OP_FS_READ;
+    request->message.fs_read = &request->body.read;
+}
+
+void bench_result(struct bench *bench, const char *name, struct samples *samples)
+{
+    assert(bench->result_count < BENCH_RESULTS_MAX);
+    bench->results[bench->result_count].name = name;
+    bench->results[bench->result_count++].summary = samples_summary(samples);
+    samples_fini(samples);
+}
+
+// Waits for the answer and checks it outside the time that is taken.
+static bool timed(struct bench *bench, struct call *call, struct samples *samples,
+                  struct fault *fault)
+{
+    struct rpc *rpc = bench->ctl->rpc;
+    if (!rpc_wait(rpc, call, clock_mono_ms() + ctl_timeout(bench->ctl), fault)) {
+        rpc_drop(rpc, call);
+        return false;
+    }
+    int64_t ns = call->arrived_ns - call->sent_ns;
+    struct reply reply;
+    if (!rpc_take(rpc, call, &reply, fault))
+        return false;
+    reply_fini(&reply);
+    if (samples)
+        samples_add(samples, ns);
+    return true;
+}
+
+static bool once(struct bench *bench, const struct bench_request *request, struct samples *samples,
+                 struct fault *fault)
+{
+    struct call *call;
+    return rpc_send(bench->ctl->rpc, bench->ctl->machine.subject, &request->message, &call,
+                    fault) &&
+           timed(bench, call, samples, fault);
+}
+
+static bool many(struct bench *bench, const char *name, uint64_t count,
+                 const struct bench_request *request, struct fault *fault)
+{
+    struct samples samples = {0};
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < (count ? count : 1); i++)
+        ok = once(bench, request, &samples, fault);
+    bench_result(bench, name, &samples);
+    return ok;
+}
+
+// The floor takes a request of the same size as a ping.
+static bool floor_once(struct bench *bench, struct samples *samples, struct fault *fault)
+{
+    static const char payload[44] = "0123456789";
+    struct rpc *rpc = bench->ctl->rpc;
+    struct call *call;
+    if (!rpc_send_raw(rpc, echo_subject(bench->echo), payload, sizeof payload, &call, fault))
+        return false;
+    bool ok = rpc_wait(rpc, call, clock_mono_ms() + ctl_timeout(bench->ctl), fault);
+    if (ok && samples)
+        samples_add(samples, call->arrived_ns - call->sent_ns);
+    rpc_drop(rpc, call);
+    return ok;
+}
+
+// Alternating, so that both meet the same moods of the machine.
+static bool pings(struct bench *bench, struct fault *fault)
+{
+    struct samples floor = {0}, ping = {0};
+    struct bench_request request;
+    bench_ping(&request);
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < bench->count; i++)
+        ok = floor_once(bench, &floor, fault) && once(bench, &request, &ping, fault);
+    bench_result(bench, "raw_echo", &floor);
+    bench_result(bench, "ping", &ping);
+    return ok;
+}
+
+bool bench_measure(struct bench *bench, const char *what, struct fault *fault)
+{
+    struct bench_request request;
+    if (strcmp(what, "ping") == 0)
+        return pings(bench, fault);
+    if (strcmp(what, "exec") == 0) {
+        bench_shell(bench, "echo hi", &request);
+        if (!many(bench, "exec_sh_echo", bench->count / 4, &request, fault))
+            return false;
+        run_request(bench, "/bin/true", false, &request);
+        return many(bench, "exec_argv_true", bench->count / 4, &request, fault);
+    }
+    if (strcmp(what, "stat") == 0) {
+        bench_stat(bench, &request);
+        return many(bench, "stat", bench->count / 2, &request, fault);
+    }
+    if (strcmp(what, "list") == 0) {
+        bench_list(bench, &request);
+        return many(bench, "list", bench->count / 2, &request, fault);
+    }
+    if (strcmp(what, "read") == 0) {
+        bench_read(bench, &request);
+        return many(bench, "read_512k", bench->count / 10, &request, fault);
+    }
+    if (strcmp(what, "flood") == 0)
+        return bench_flood(bench, fault);
+    return fault_set(fault, FAULT_LOCAL, "there is no measure \"%s\"", what);
+}
+
+static bool call(struct bench *bench, const Og__ControlRequest *request, struct fault *fault)
+{
+    struct call_options options = {.timeout_ms = ctl_timeout(bench->ctl)};
+    struct reply reply;
+    if (!ctl_try(bench->ctl, request, &options, &reply, fault))
+        return false;
+    reply_fini(&reply);
+    return true;
+}
+
+static bool write_file(struct bench *bench, const char *path, const void *data, size_t size,
+                       struct fault *fault)
+{
+    Og__FsWriteRequest body = OG__FS_WRITE_REQUEST__INIT;
+    body.path = (char *)path;
+    body.content = (ProtobufCBinaryData){.data = (uint8_t *)data, .len = size};
+    Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
+    request.op_case = OG__CONTROL_REQUEST__OP_FS_WRITE;
+    request.fs_write = &body;
+    return call(bench, &request, fault);
+}
+
+// A directory of our own with a few small files and one of 512 KiB.
+static bool prepare(struct bench *bench, struct fault *fault)
+{
+    Og__FsMkdirRequest body = OG__FS_MKDIR_REQUEST__INIT;
+    body.path = bench->directory;
+    body.mode = 0700;
+    Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
+    request.op_case = OG__CONTROL_REQUEST__OP_FS_MKDIR;
+    request.fs_mkdir = &body;
+    bool ok = call(bench, &request, fault);
+    for (int i = 0; ok && i < BENCH_FILES; i++) {
+        char *path = mem_printf("%s/file-%d", bench->directory, i);
+        ok = write_file(bench, path, path, strlen(path), fault);
+        mem_free(path);
+    }
+    char *zeros = mem_array(BENCH_READ_BYTES, 1);
+    ok = ok && write_file(bench, bench->file, zeros, BENCH_READ_BYTES, fault);
+    mem_free(zeros);
+    return ok;
+}
+
+static bool warm_up(struct bench *bench, struct fault *fault)
+{
+    struct bench_request ping;
+    bench_ping(&ping);
+    bool ok = true;
+    for (int i = 0; ok && i < WARM_UP; i++)
+        ok = once(bench, &ping, NULL, fault) && floor_once(bench, NULL, fault);
+    return ok;
+}
+
+bool bench_new(struct ctl *ctl, const struct bench_options *options, struct bench **out,
+               struct fault *fault)
+{
+    struct bench *bench = mem_new(struct bench);
+    bench->ctl = ctl;
+    bench->count = options->count;
+    bench->directory = mem_printf("%s/opengeni-bench-%016llx", options->directory,
+                                  (unsigned long long)random_below(UINT64_MAX));
+    bench->file = mem_printf("%s/bench-512k", bench->directory);
+    if (echo_new(&ctl->server, &bench->echo, fault) && prepare(bench, fault) &&
+        warm_up(bench, fault)) {
+        *out = bench;
+        return true;
+    }
+    bench_free(bench);
+    return false;
+}
+
+static void remove_directory(struct bench *bench)
+{
+    Og__FsRemoveRequest body = OG__FS_REMOVE_REQUEST__INIT;
+    body.path = bench->directory;
+    body.recursive = true;
+    Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
+    request.op_case = OG__CONTROL_REQUEST__OP_FS_REMOVE;
+    request.fs_remove = &body;
+    struct fault ignored;
+    interrupt_put_off(true);
+    (void)!call(bench, &request, &ignored);
+    interrupt_put_off(false);
+}
+
+void bench_free(struct bench *bench)
+{
+    if (!bench)
+        return;
+    remove_directory(bench);
+    echo_free(bench->echo);
+    mem_free(bench->directory);
+    mem_free(bench->file);
+    mem_free(bench);
+}
+
+static double us(int64_t ns)
+{
+    return (double)ns / 1000;
+}
+
+void bench_print(const struct bench *bench)
+{
+    static const char *const heads[] = {"MEASURE", "-N",       "-P50 us", "-P99 us",
+                                        "-MAX us", "-x FLOOR", NULL};
+    struct columns *table = columns_new(heads);
+    double floor = 0;
+    for (size_t i = 0; i < bench->result_count; i++)
+        if (strcmp(bench->results[i].name, "raw_echo") == 0)
+            floor = us(bench->results[i].summary.p50_ns);
+    for (size_t i = 0; i < bench->result_count; i++) {
+        const struct summary *summary = &bench->results[i].summary;
+        columns_add(table, bench->results[i].name);
+        columns_addf(table, "%zu", summary->count);
+        columns_addf(table, "%.0f", us(summary->p50_ns));
+        columns_addf(table, "%.0f", us(summary->p99_ns));
+        columns_addf(table, "%.0f", us(summary->max_ns));
+        if (floor > 0)
+            columns_addf(table, "%.2f", us(summary->p50_ns) / floor);
+        else
+            columns_add(table, "-");
+    }
+    columns_print(table, stdout);
+    columns_free(table);
+    if (bench->flooded)
+        printf("flood: %d each of \"sleep 0.5\", stat, list and ping at once took %.0f ms; %llu "
+               "failed\n",
+               BENCH_FLOOD, bench->flood_wall_ms, (unsigned long long)bench->flood_failed);
+}
+
+json_t *bench_json(const struct bench *bench)
+{
+    json_t *out = json_object();
+    for (size_t i = 0; i < bench->result_count; i++) {
+        const struct summary *summary = &bench->results[i].summary;
+        json_object_set_new(out, bench->results[i].name,
+                            json_pack("{s:I, s:I, s:I, s:I}", "n", (json_int_t)summary->count,
+                                      "p50", (json_int_t)(summary->p50_ns / 1000), "p99",
+                                      (json_int_t)(summary->p99_ns / 1000), "max",
+                                      (json_int_t)(summary->max_ns / 1000)));
+    }
+    if (bench->flooded) {
+        json_object_set_new(out, "flood_failed", json_integer((json_int_t)bench->flood_failed));
+        json_object_set_new(out, "flood_wall_ms", json_integer((json_int_t)bench->flood_wall_ms));
+    }
+    return out;
+}

@@ -1,0 +1,55 @@
+// The floor of the benchmark: the least that a responder can do with nats.c.
+#include "base/alloc.h"
+#include "ctl/bench_private.h"
+
+struct echo {
+    struct connection connection;
+    natsSubscription *subscription;
+    natsInbox *subject;
+};
+
+static void on_message(natsConnection *nats, natsSubscription *subscription, natsMsg *message,
+                       void *closure)
+{
+    (void)subscription, (void)closure;
+    natsConnection_Publish(nats, natsMsg_GetReply(message), natsMsg_GetData(message),
+                           natsMsg_GetDataLength(message));
+    natsMsg_Destroy(message);
+}
+
+bool echo_new(const struct server *server, struct echo **out, struct fault *fault)
+{
+    struct echo *echo = mem_new(struct echo);
+    bool ok = ctl_connect(server, "opengeni-ctl floor", &echo->connection, fault);
+    if (ok) {
+        natsStatus status = natsInbox_Create(&echo->subject);
+        if (status == NATS_OK)
+            status = natsConnection_Subscribe(&echo->subscription, echo->connection.nats,
+                                              echo->subject, on_message, NULL);
+        if (status == NATS_OK)
+            status = natsConnection_Flush(echo->connection.nats);
+        ok = status == NATS_OK ||
+             fault_set(fault, FAULT_SERVER, "floor: %s", natsStatus_GetText(status));
+    }
+    if (!ok) {
+        echo_free(echo);
+        return false;
+    }
+    *out = echo;
+    return true;
+}
+
+void echo_free(struct echo *echo)
+{
+    if (!echo)
+        return;
+    natsSubscription_Destroy(echo->subscription);
+    ctl_disconnect(&echo->connection);
+    natsInbox_Destroy(echo->subject);
+    mem_free(echo);
+}
+
+const char *echo_subject(const struct echo *echo)
+{
+    return echo->subject;
+}
