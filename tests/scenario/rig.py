@@ -240,7 +240,7 @@ class Runtime:
     def subject(self, fenced=False):
         return f"{self.prefix}.connection.{self.instance}.rpc" if fenced else f"{self.prefix}.rpc"
 
-    def encode(self, op, message=None, request_id=None, epoch=0, **fields):
+    def encode(self, op, /, message=None, request_id=None, epoch=0, **fields):
         request = pb.ControlRequest(request_id=str(uuid.uuid4()) if request_id is None else request_id,
                                     epoch=epoch)
         target = getattr(request, op)
@@ -257,7 +257,7 @@ class Runtime:
                 setattr(target, name, value)
         return request
 
-    def call(self, op, timeout=30, fenced=False, **fields):
+    def call(self, op, /, timeout=30, fenced=False, **fields):
         """The result message, or ControlError."""
         request = self.encode(op, **fields)
         body = self.nats.request(self.subject(fenced), request.SerializeToString(), timeout)

@@ -311,7 +311,7 @@ def test_info_with_unknown_fields_changes_nothing(fake, make_agent):
     server = fake(info={"x" * 100: "y" * 3000, "connect_urls": ["10.0.0.1:4222"]})
     make_agent(server.port)
     peer = served(server)
-    peer.send(server.info_line(more={"a": [1, 2, {"b": None}]}))
+    peer.send(server.info_line(more={"a": {"b": None, "c": [1, 2]}}))
     request = pb.ControlRequest(request_id="r")
     request.ping.nonce = 9
     peer.message(LEGACY, "_INBOX.b", request.SerializeToString())
