@@ -48,6 +48,7 @@ START_TEST(missing_headers_leave_empty_fields)
     ck_assert_str_eq(status->upstream, "");
     ck_assert_int_eq(status->ahead, 0);
     ck_assert_int_eq(status->behind, 0);
+    arena_fini(&arena);
     status = parse("");
     ck_assert_str_eq(status->branch, "");
     ck_assert(status->clean);
