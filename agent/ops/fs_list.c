@@ -65,7 +65,7 @@ static bool collect(void *context, const char *path, size_t name_at, const struc
 static bool fill(struct op *op, const struct collection *list, Og__FsListResponse *out,
                  struct fail *why)
 {
-    out->entries = arena_array(op->arena, list->count, sizeof *out->entries);
+    out->entries = arena_array(op->arena, list->count, sizeof(Og__FsEntry *));
     if (!out->entries)
         return fail_errno(why, ENOMEM, "readdir", NULL);
     for (struct item *item = list->first; item; item = item->next)

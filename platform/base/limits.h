@@ -134,7 +134,7 @@
 #define METRICS_FRESH_MS      1000
 #define CAPACITY_PERIOD_MS    60000
 #define GPU_PERIOD_MS         15000
-#define GPU_MISSING_PERIOD_MS (5 * 60 * 1000)
+#define GPU_MISSING_PERIOD_MS 300000
 #define GPU_TIMEOUT_MS        2000
 #define GPU_KILL_MS           500 // for a killed nvidia-smi to end; in its driver it cannot
 #define GPU_OUTPUT_BYTES_MAX  (64u << 10)
@@ -157,6 +157,7 @@
 #define DESKTOP_SIDE_MAX         32767      // pixels; coordinates of the X protocol are 16 bits
 #define DESKTOP_PNG_BYTES_MAX    (64u << 20)
 #define DESKTOP_HELD_BYTES       4096
+#define DESKTOP_RATE_MAX         60         // frames a second
 #define DESKTOP_CANDIDATES_MAX   32         // displays tried when none is given
 #define DESKTOP_COOKIES_MAX      16         // cookie files tried for each
 #define DESKTOP_COOKIE_FILE_MAX  (64u << 10)
@@ -210,6 +211,23 @@
 #define HUB_CUT_AGAIN_MS       2000
 #define HUB_CUT_MS             2000       // one answer of the server
 #define HUB_CUT_CONNECTIONS_MAX 1024
+#define HUB_HTTP_BODY_BYTES_MAX (16u << 10)
+#define HUB_HTTP_ANSWER_BYTES_MAX (64u << 20)
+#define HUB_HTTP_PIECE_BYTES   (16u << 10)
+#define HUB_HTTP_HEADER_BYTES_MAX 8192
+#define HUB_HTTP_HEADERS_MAX   256        // requests whose head is being read at the same time
+#define HUB_HTTP_HEADER_S      10         // for the whole head of a request, TLS included
+#define HUB_HTTP_BODY_S        10
+#define HUB_HTTP_ANSWER_S      30
+#define HUB_HTTP_KEEPALIVE_S   15
+#define HUB_HTTP_CONNECTIONS_MAX 8192
+#define HUB_HTTP_WORKERS       4
+#define HUB_SOCKET_READ_BYTES  (128u << 10)
+#define HUB_SAMPLE_MS          60000      // one sample of a machine is kept for each
+#define HUB_SAMPLES_MAX        1440       // a day of them
+#define HUB_SAVE_MS            10000
+#define HUB_CERTIFICATE_BYTES_MAX (64u << 10)
+#define HUB_LIMITER_ADDRESSES  256
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384

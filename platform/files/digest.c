@@ -23,7 +23,7 @@ bool digest_descriptor(int fd, char hex[DIGEST_HEX_BYTES])
         sha256_add(&hash, chunk, (size_t)n);
     }
     sha256_end(&hash, digest);
-    for (int i = 0; i < SHA256_BYTES; i++)
+    for (size_t i = 0; i < SHA256_BYTES; i++)
         snprintf(hex + 2 * i, 3, "%02x", digest[i]);
     return true;
 }

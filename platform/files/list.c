@@ -20,7 +20,7 @@ struct listing {
 
     struct walk walk;
     struct buffer prefix; // the way from the listed directory to the current one, "a/b/"
-    size_t emitted;
+    size_t loaded;        // names so far, of all directories: each will take room in the answer
 };
 
 static bool failed(struct listing *listing, int error)
@@ -38,7 +38,7 @@ static bool is_ours(int error)
 static bool load(struct listing *listing)
 {
     struct level *level = walk_top(&listing->walk);
-    size_t left = listing->options->entries_max - listing->emitted;
+    size_t left = listing->options->entries_max - listing->loaded;
     bool below = listing->walk.depth > 1;
     if (!names_read(&level->names, level->fd, left, SIZE_MAX)) {
         if (!below || is_ours(errno))
@@ -47,6 +47,7 @@ static bool load(struct listing *listing)
     if (level->names.count > left)
         return fail_because(listing->why, FAIL_TOO_LARGE, "more than %zu entries",
                             listing->options->entries_max);
+    listing->loaded += level->names.count;
     names_sort(&level->names);
     return true;
 }
@@ -101,7 +102,6 @@ static bool visit(struct listing *listing, const struct level *level, const stru
     size_t name_at = prefix->size;
     if (!buffer_append_string(prefix, name))
         return failed(listing, ENAMETOOLONG);
-    listing->emitted++;
     bool go_on = listing->emit(listing->context, prefix->data, name_at, &entry, listing->why);
     cut(prefix, name_at);
     if (go_on && listing->options->recursive && entry.kind == ENTRY_DIRECTORY)

@@ -1,5 +1,6 @@
 #include "files/names.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <endian.h>
 #include <errno.h>
@@ -96,4 +97,16 @@ void names_sort(struct names *names)
 {
     if (names->count > 1)
         qsort_r(names->items, names->count, sizeof *names->items, compare, names);
+}
+
+void names_keep_only(struct names *names, size_t index)
+{
+    struct names kept;
+    names_init(&kept);
+    const struct name *item = &names->items[index];
+    bool added = add(&kept, names_text(names, item), item->type);
+    assert(added);
+    (void)added;
+    names_fini(names);
+    *names = kept;
 }

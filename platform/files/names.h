@@ -31,4 +31,7 @@ bool names_read(struct names *names, int dir, size_t count_max, size_t bytes_max
 
 void names_sort(struct names *names); // by bytes
 
+// Forgets all names but one, and frees the memory of the others.
+void names_keep_only(struct names *names, size_t index);
+
 const char *names_text(const struct names *names, const struct name *name);

@@ -39,10 +39,20 @@ static bool same_directory(const struct level *level, const char *path)
            facts.st_ino == level->inode;
 }
 
+// On the way down a deep tree only the way itself is remembered: the other names of a directory can
+// be read again.
+static void forget_names(struct level *level)
+{
+    names_keep_only(&level->names, level->next);
+    level->next = 0;
+}
+
 // Goes into a directory that is about to be emptied. A tree may hold the root directory again, as
 // a bind mount.
 static bool enter(struct removal *removal, int fd)
 {
+    if (removal->walk.depth >= FS_WALK_DESCRIPTORS)
+        forget_names(walk_top(&removal->walk));
     if (!walk_enter(&removal->walk, fd))
         return failed(removal, errno);
     const struct level *level = walk_top(&removal->walk);

@@ -28,7 +28,7 @@ static uint32_t rotate(uint32_t x, int n)
 
 static void schedule(const unsigned char *block, uint32_t w[64])
 {
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         uint32_t word;
         memcpy(&word, block + 4 * i, sizeof word);
         w[i] = be32toh(word);
@@ -83,7 +83,7 @@ void sha256_end(struct sha256 *hash, unsigned char digest[SHA256_BYTES])
     size_t held = hash->size % SHA256_BLOCK_BYTES, end = SHA256_BLOCK_BYTES - sizeof bits;
     sha256_add(hash, padding, (held < end ? end : end + SHA256_BLOCK_BYTES) - held);
     sha256_add(hash, &bits, sizeof bits);
-    for (int i = 0; i < 8; i++) {
+    for (size_t i = 0; i < 8; i++) {
         uint32_t word = htobe32(hash->state[i]);
         memcpy(digest + 4 * i, &word, sizeof word);
     }

@@ -17,7 +17,7 @@ static char scratch[64];
 
 static inline void scratch_setup(void)
 {
-    strcpy(scratch, "/tmp/og-test-XXXXXX");
+    snprintf(scratch, sizeof scratch, "/tmp/og-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(scratch));
     chmod(scratch, 0755);
 }

@@ -140,20 +140,19 @@ static atomic_bool churning = true;
 
 static void *churn(void *unused)
 {
-    char path[256], other[256];
+    char dir[128], file[128], other[128];
     for (int i = 0; churning; i++) {
-        snprintf(path, sizeof path, "%s/d%d", scratch, i % 7);
+        snprintf(dir, sizeof dir, "%s/d%d", scratch, i % 7);
+        snprintf(file, sizeof file, "%s/d%d/f", scratch, i % 7);
         snprintf(other, sizeof other, "%s/d%d/e", scratch, i % 5);
-        mkdir(path, 0777);
+        mkdir(dir, 0777);
         mkdir(other, 0777);
-        strcat(path, "/f");
-        close(open(path, O_CREAT | O_WRONLY, 0666));
-        rename(path, other);
-        unlink(path);
+        close(open(file, O_CREAT | O_WRONLY, 0666));
+        rename(file, other);
+        unlink(file);
         rmdir(other);
         unlink(other);
-        path[strlen(path) - 2] = '\0';
-        rmdir(path);
+        rmdir(dir);
     }
     return unused;
 }

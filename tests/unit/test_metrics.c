@@ -116,7 +116,7 @@ START_TEST(gpu_names_are_cut_and_valid)
     struct gpu gpu;
     char line[GPU_LINE_BYTES_MAX + 64];
     memset(line, 'x', sizeof line);
-    strcpy(line + 600, ",1,1,1");
+    memcpy(line + 600, ",1,1,1", 7);
     ck_assert_uint_eq(gpu_parse(line, &gpu, 1), 1);
     ck_assert_uint_eq(strlen(gpu.name), sizeof gpu.name - 1);
     for (size_t i = 1; i < 599; i += 2)
@@ -126,7 +126,7 @@ START_TEST(gpu_names_are_cut_and_valid)
     ck_assert_uint_eq(gpu_parse("a\xff\x1b[b,1,1,1", &gpu, 1), 1);
     ck_assert_str_eq(gpu.name, "a[b");
     memset(line, 'x', sizeof line);
-    strcpy(line + GPU_LINE_BYTES_MAX, ",1,1,1");
+    memcpy(line + GPU_LINE_BYTES_MAX, ",1,1,1", 7);
     ck_assert_uint_eq(gpu_parse(line, &gpu, 1), 0);
 }
 END_TEST
