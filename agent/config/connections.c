@@ -82,7 +82,7 @@ bool connections_load(const struct secure_dir *config, const char *api_url,
         read = secure_dir_list(&dir, &names, why);
         if (read)
             read_all(&dir, &names, connections);
-        names_fini(&names);
+        secure_names_fini(&names);
         secure_dir_fini(&dir);
     }
     if (!read)
@@ -131,7 +131,7 @@ bool connections_fingerprint(const struct secure_dir *config, uint64_t *fingerpr
     for (size_t i = 0; i < names.count; i++)
         if (is_document(names.names[i]))
             hash_file(&dir, names.names[i], &hash);
-    names_fini(&names);
+    secure_names_fini(&names);
     secure_dir_fini(&dir);
     unsigned char digest[BLAKE3_BYTES];
     blake3_final(&hash, digest);

@@ -137,7 +137,7 @@ bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct f
     int error = entry ? 0 : errno;
     closedir(stream);
     if (error) {
-        names_fini(names);
+        secure_names_fini(names);
         return fail_errno(why, error, "read", dir->path);
     }
     if (names->count > 0)
@@ -145,7 +145,7 @@ bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct f
     return true;
 }
 
-void names_fini(struct names *names)
+void secure_names_fini(struct names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         mem_free(names->names[i]);

@@ -49,4 +49,4 @@ struct names {
 };
 bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct fail *why)
     __attribute__((warn_unused_result));
-void names_fini(struct names *names);
+void secure_names_fini(struct names *names);

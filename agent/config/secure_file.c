@@ -201,5 +201,5 @@ void secure_file_sweep(const struct secure_dir *dir)
             clock_wall_ms() - (int64_t)st.st_mtim.tv_sec * 1000 > CONFIG_STALE_MS)
             unlinkat(dir->fd, names.names[i], 0);
     }
-    names_fini(&names);
+    secure_names_fini(&names);
 }

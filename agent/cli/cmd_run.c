@@ -1,0 +1,168 @@
+// "run" looks whether there is anything to do and then becomes the daemon: the process stays the
+// same, so that a service manager or a terminal goes on watching it.
+//
+// The daemon's command line is made here and nowhere else. Its options, all optional:
+//     --config-dir DIR  --api-url URL  --ca-file FILE  --channel NAME  --machine-name NAME
+//     --wait  --virtual-desktop  --virtual-display DISPLAY  --virtual-geometry WIDTHxHEIGHT
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/say.h"
+#include "cli/workplace.h"
+
+static const char daemon_name[] = "opengeni-agentd";
+
+static const char *channel, *machine_name, *workspace_id, *virtual_display, *virtual_geometry;
+static bool wait_for_connection, virtual_desktop;
+
+struct daemon_line {
+    const char *words[24];
+    size_t count;
+};
+
+static void add(struct daemon_line *line, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    line->words[line->count++] = name;
+    line->words[line->count++] = value;
+}
+
+static void add_flag(struct daemon_line *line, const char *name, bool set)
+{
+    if (set)
+        line->words[line->count++] = name;
+}
+
+static bool under_service_manager(void)
+{
+    return getenv("INVOCATION_ID") != NULL; // systemd.exec(5)
+}
+
+static int hopeless(void)
+{
+    return under_service_manager() ? EXIT_CONFIG : EXIT_FAILED;
+}
+
+// The daemon lies beside this program, or where the build was told; never in $PATH.
+static char *find_daemon(void)
+{
+    char self[PATH_MAX];
+    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
+    char *path = NULL;
+    if (size > 0) {
+        self[size] = '\0';
+        *strrchr(self, '/') = '\0';
+        path = mem_printf("%s/%s", self, daemon_name);
+        if (access(path, X_OK) == 0)
+            return path;
+    }
+    mem_free(path);
+    path = mem_printf("%s/%s", OG_LIBEXEC_DIR, daemon_name);
+    if (access(path, X_OK) == 0)
+        return path;
+    mem_free(path);
+    return NULL;
+}
+
+static int become_daemon(const struct invocation *invocation, const struct workplace *place)
+{
+    char *path = find_daemon();
+    if (!path) {
+        say_error("%s is missing: it belongs beside this program", daemon_name);
+        return hopeless();
+    }
+    struct daemon_line line = {.words = {daemon_name}, .count = 1};
+    add(&line, "--config-dir", place->config.path);
+    add(&line, "--api-url", invocation->api_url_given ? invocation->api_url : NULL);
+    add(&line, "--ca-file", invocation->ca_file);
+    add(&line, "--channel", channel);
+    add(&line, "--machine-name", machine_name);
+    add_flag(&line, "--wait", wait_for_connection);
+    add_flag(&line, "--virtual-desktop", virtual_desktop);
+    add(&line, "--virtual-display", virtual_display);
+    add(&line, "--virtual-geometry", virtual_geometry);
+    fflush(stdout);
+    execv(path, (char *const *)line.words);
+    say_error("cannot start %s: %s", path, strerrordesc_np(errno));
+    mem_free(path);
+    return hopeless();
+}
+
+static int explain_nothing_to_do(const struct invocation *invocation, const struct workplace *place)
+{
+    if (invocation->bare && place->connections.count == 0) {
+        help_overview(stderr);
+        fputc('\n', stderr);
+        workplace_explain_connecting();
+        return EXIT_OK;
+    }
+    if (place->connections.count == 0) {
+        say_error("nothing to run for: there is no connection in %s", place->config.path);
+        workplace_explain_connecting();
+    } else {
+        say_error("nothing to run for: none of the %zu connections in %s is valid; 'opengeni-agent "
+                  "connections' says why",
+                  place->connections.count, place->config.path);
+    }
+    return EXIT_FAILED;
+}
+
+static int run(const struct invocation *invocation)
+{
+    struct workplace place;
+    if (channel && strcmp(channel, "stable") != 0 && strcmp(channel, "beta") != 0) {
+        say_error("the channel is either stable or beta");
+        return EXIT_USAGE;
+    }
+    if (!workplace_open(invocation, &place))
+        return hopeless();
+    bool may_wait = wait_for_connection || under_service_manager();
+    int status = place.connections.valid > 0 || may_wait
+                     ? become_daemon(invocation, &place)
+                     : explain_nothing_to_do(invocation, &place);
+    workplace_close(&place);
+    return status;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .arguments = "",
+    .summary = "Serve all connections of this machine, in the foreground",
+    .details = "Ends with Ctrl-C. Connections that come, change or go are noticed while it runs.\n",
+    .options =
+        (const struct option_spec[]){
+            {.name = "wait",
+             .help = "stay up without a connection, and wait for one",
+             .flag = &wait_for_connection},
+            {.name = "machine-name",
+             .argument = "NAME",
+             .help = "instead of the host's name",
+             .value = &machine_name},
+            {.name = "channel",
+             .argument = "NAME",
+             .help = "of updates: stable or beta",
+             .value = &channel},
+            {.name = "virtual-desktop",
+             .help = "start a display of its own (Xvfb)",
+             .flag = &virtual_desktop},
+            {.name = "virtual-display",
+             .argument = "DISPLAY",
+             .help = "its number (:99)",
+             .value = &virtual_display},
+            {.name = "virtual-geometry",
+             .argument = "WxH",
+             .help = "its size (1280x800)",
+             .value = &virtual_geometry},
+            // Scripts for older agents pass it, because there run could connect, too.
+            {.name = "workspace-id", .argument = "ID", .value = &workspace_id},
+            {.name = NULL},
+        },
+    .run = run,
+};

@@ -1,0 +1,95 @@
+#include <jansson.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/command.h"
+#include "cli/moment.h"
+#include "cli/say.h"
+#include "cli/workplace.h"
+#include "config/identity.h"
+
+static bool json;
+
+static void print_instance(const struct live *live)
+{
+    char span[MOMENT_BYTES];
+    const struct status *status = &live->status;
+    if (!live->running) {
+        say("Not running.");
+    } else if (!live->reports) {
+        if (live->pid)
+            say("Running, pid %d. It does not report its state.", (int)live->pid);
+        else
+            say("Running. It does not report its state.");
+    } else {
+        say("Running for %s, pid %d, version %s.",
+            moment_span((clock_wall_ms() - status->started_at_ms) / 1000, span), (int)live->pid,
+            status->version ? status->version : "unknown");
+        say_field("display", status->display);
+        say_field("cgroup", status->cgroup);
+        say_field("update", status->update_state);
+        say_field("", status->update_error);
+    }
+}
+
+static void print_text(const struct workplace *place)
+{
+    print_instance(&place->live);
+    if (place->connections.count > 0) {
+        say("%s", "");
+        workplace_list(place);
+    }
+    if (place->connections.count == 0)
+        workplace_explain_connecting();
+    else if (!place->live.running)
+        fputs("\nStart it with: opengeni-agent run\n", stderr);
+    const char *version = place->live.status.version;
+    if (version && strcmp(version, OG_VERSION) != 0)
+        say_warning("version %s is installed; it runs after a restart", OG_VERSION);
+    if (identity_moved(&place->config))
+        say_warning("this directory was made on another machine. Two machines with one identity "
+                    "evict each other: remove %s/machine-identity.* and connect again",
+                    place->config.path);
+}
+
+static void print_json(const struct workplace *place)
+{
+    const struct live *live = &place->live;
+    const struct status *status = &live->status;
+    json_t *all = json_pack("{s:b, s:o, s:s?, s:s?, s:I, s:s?, s:s?, s:s, s:o}", "running",
+                            live->running, "pid", live->pid ? json_integer(live->pid) : json_null(),
+                            "version", status->version, "instance_id", status->instance_id,
+                            "started_at_ms", (json_int_t)status->started_at_ms, "display",
+                            status->display, "cgroup", status->cgroup, "config_dir",
+                            place->config.path, "connections", workplace_json(place));
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+    json_decref(all);
+}
+
+static int run(const struct invocation *invocation)
+{
+    struct workplace place;
+    if (!workplace_open(invocation, &place))
+        return EXIT_FAILED;
+    if (json)
+        print_json(&place);
+    else
+        print_text(&place);
+    int status = place.live.running ? EXIT_OK : EXIT_NOT_RUNNING;
+    workplace_close(&place);
+    return status;
+}
+
+const struct command command_status = {
+    .name = "status",
+    .arguments = "",
+    .summary = "Tell whether the agent runs, and how its connections are",
+    .details = "The exit status is 0 when it runs and 3 when it does not.\n",
+    .options =
+        (const struct option_spec[]){
+            {.name = "json", .help = "as JSON", .flag = &json},
+            {.name = NULL},
+        },
+    .run = run,
+};

@@ -1,0 +1,16 @@
+#include <string.h>
+
+#include "cli/command.h"
+
+const struct command *const commands[] = {
+    &command_run,    &command_status,     &command_connections, &command_disconnect,
+    &command_reload, &command_self_check, &command_help,        NULL,
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *const *command = commands; *command; command++)
+        if (strcmp((*command)->name, name) == 0)
+            return *command;
+    return NULL;
+}

@@ -1,0 +1,56 @@
+#include "cli/say.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/printable.h"
+
+static void write_line(FILE *to, const char *before, const char *format, va_list args)
+{
+    char *text;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    printable_strip(text);
+    log_redact(text);
+    fprintf(to, "%s%s\n", before, text);
+    mem_free(text);
+}
+
+void say_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line(stderr, "opengeni-agent: ", format, args);
+    va_end(args);
+}
+
+void say_warning(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line(stderr, "opengeni-agent: warning: ", format, args);
+    va_end(args);
+}
+
+void say_failure(const struct fail *why)
+{
+    char text[FAIL_TEXT_BYTES];
+    say_error("%s", fail_text(why, text, sizeof text));
+}
+
+void say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    write_line(stdout, "", format, args);
+    va_end(args);
+}
+
+void say_field(const char *label, const char *text)
+{
+    if (text && *text)
+        say("  %-12s%s", label, text);
+}
