@@ -2,18 +2,16 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "process/mark.h"
-#include "process/procs.h"
+#include "process/hunt.h"
 
 void tree_begin(struct tree *tree)
 {
@@ -32,229 +30,159 @@ void tree_started(struct tree *tree, pid_t leader)
     tree->until = procs_now() + 1;
 }
 
-// --- who belongs to it
-
-// A session that a member was seen in. Only its leader's descendants can be in it, so whoever is
-// found there later belongs to the tree, even when the leader is gone.
-struct session {
-    pid_t id;
-    int tree;
-    uint64_t seen;
-};
-
-struct hunt {
-    const struct tree *trees;
-    size_t count;
-    uint64_t since;
-    int64_t until_ms;
-    pid_t self, own_session;
-    struct procs procs;
-    struct session *sessions;
-    size_t session_count, session_room;
-    size_t hit, beyond_reach; // of the latest look
-};
-
-// The leader's id belongs to a process that was started later: what now has the id as a group or
-// session is not ours.
-static bool is_reused(const struct hunt *hunt, const struct tree *tree)
-{
-    struct proc now;
-    return !tree->held && procs_read_one(&hunt->procs, tree->leader, &now) &&
-           now.started > tree->until;
-}
-
-static int tree_by_leader(const struct hunt *hunt, const struct proc *proc)
-{
-    for (size_t i = 0; i < hunt->count; i++) {
-        const struct tree *tree = &hunt->trees[i];
-        if (tree->leader && proc->started >= tree->since &&
-            (proc->session == tree->leader || proc->group == tree->leader) &&
-            !is_reused(hunt, tree))
-            return (int)i;
-    }
-    return -1;
-}
-
-static int tree_by_mark(const struct hunt *hunt, pid_t pid)
-{
-    uint64_t number = mark_of(hunt->procs.dir, pid);
-    for (size_t i = 0; number != 0 && i < hunt->count; i++)
-        if (hunt->trees[i].number == number)
-            return (int)i;
-    return -1;
-}
-
-static int tree_by_session(const struct hunt *hunt, const struct proc *proc)
-{
-    for (size_t i = 0; i < hunt->session_count; i++) {
-        const struct session *session = &hunt->sessions[i];
-        if (session->id != proc->session)
-            continue;
-        const struct proc *leader = procs_find(&hunt->procs, session->id);
-        bool reused = leader && leader->tree < 0 && leader->started > session->seen;
-        return reused ? -1 : session->tree;
-    }
-    return -1;
-}
-
-static int tree_by_parent(const struct hunt *hunt, const struct proc *proc)
-{
-    const struct proc *parent = procs_find(&hunt->procs, proc->parent);
-    // A parent is older; one that is not has the id of a parent that went between two looks.
-    return parent && parent->started <= proc->started ? parent->tree : -1;
-}
-
-static void note_session(struct hunt *hunt, pid_t id, int tree)
-{
-    for (size_t i = hunt->session_count; i > 0; i--)
-        if (hunt->sessions[i - 1].id == id)
-            return;
-    if (hunt->session_count == hunt->session_room) {
-        hunt->session_room = hunt->session_room ? hunt->session_room * 2 : 16;
-        hunt->sessions = mem_resize(hunt->sessions, hunt->session_room * sizeof *hunt->sessions);
-    }
-    hunt->sessions[hunt->session_count++] =
-        (struct session){.id = id, .tree = tree, .seen = procs_now()};
-}
-
 // --- the kill
 //
+// A look at all processes costs the same for one tree as for a hundred. Threads that want a tree
+// dead hand it in and take turns: one looks for the trees of all, the others wait.
+
+struct quarry {
+    struct quarry *next;
+    const struct tree *tree;
+    int64_t until_ms;
+    int quiet;   // looks in a row that found nobody
+    size_t left; // members in the latest one
+    bool done;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t turn_over = PTHREAD_COND_INITIALIZER;
+static struct quarry *quarries;
+static bool hunting; // it is somebody's turn, and the hunt is theirs
+static bool open;    // the hunt is
+static struct hunt hunt;
+static int64_t pause_ms; // before the next turn
+
 // Killing a process makes its children orphans, and one that has no mark and a session of its own
 // could not be recognised any more. So all members are stopped first, until a look finds nobody
 // running, and then killed.
-
-static void signal_groups(const struct hunt *hunt, int signal)
+static void look_and_kill(int64_t until_ms)
 {
-    for (size_t i = 0; i < hunt->count; i++)
-        if (hunt->trees[i].held)
-            kill(-hunt->trees[i].leader, signal);
+    for (int looks = 0; looks < TREE_LOOKS_MAX; looks++)
+        if (hunt_stop(&hunt) == 0 || clock_mono_ms() >= until_ms)
+            break;
+    hunt_kill(&hunt);
 }
 
-// The descriptor pins the process: what is read about it afterwards is read about the one that the
-// signal goes to. Its group is hit first, and as a whole: the kernel lets no fork slip through.
-static void signal_process(struct hunt *hunt, const struct proc *proc, int signal)
+static void signal_group(const struct tree *tree, int signal)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, proc->pid, 0);
-    if (pidfd < 0) {
-        hunt->beyond_reach += errno != ESRCH && errno != EINVAL;
-        return;
-    }
-    struct proc now;
-    if (procs_read_one(&hunt->procs, proc->pid, &now) && now.started == proc->started &&
-        !now.dead) {
-        if (now.group > 1 && now.group == proc->group)
-            kill(-now.group, signal);
-        if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0)
-            hunt->hit++;
+    if (tree->held)
+        kill(-tree->leader, signal);
+}
+
+// A look takes a while, and a process can move behind its back, or be in the middle of execve,
+// where it has no environment: only two looks that find nobody are believed.
+static void settle(struct quarry *quarry, const struct hunt_tally *tally)
+{
+    quarry->quiet = tally->hit > 0 ? 0 : quarry->quiet + 1;
+    quarry->left = tally->hit + tally->beyond_reach;
+    quarry->done = quarry->quiet == 2 || clock_mono_ms() >= quarry->until_ms;
+    signal_group(quarry->tree, SIGKILL);
+}
+
+static void remove_done(void)
+{
+    for (struct quarry **at = &quarries; *at;)
+        if ((*at)->done)
+            *at = (*at)->next;
         else
-            hunt->beyond_reach += errno != ESRCH;
-    }
-    close(pidfd);
+            at = &(*at)->next;
 }
 
-// Stops it at once, not after the look: what forks and leaves quickly is hard enough to catch.
-static bool join(struct hunt *hunt, struct proc *proc, int tree)
+// One turn: a round for all trees that have been handed in. Called with the lock held.
+static void take_turn(void)
 {
-    proc->tree = tree;
-    if (tree < 0)
-        return false;
-    note_session(hunt, proc->session, tree);
-    if (!proc->dead && !proc->stopped)
-        signal_process(hunt, proc, SIGSTOP);
+    size_t count = 0, i = 0;
+    int64_t until_ms = 0;
+    for (const struct quarry *quarry = quarries; quarry; quarry = quarry->next)
+        count++;
+    struct tree *trees = mem_array(count, sizeof *trees);
+    struct hunt_tally *tallies = mem_array(count, sizeof *tallies);
+    struct quarry **mine = mem_array(count, sizeof *mine);
+    for (struct quarry *quarry = quarries; quarry; quarry = quarry->next) {
+        trees[i] = *quarry->tree;
+        mine[i++] = quarry;
+        until_ms = quarry->until_ms > until_ms ? quarry->until_ms : until_ms;
+    }
+    int64_t pause = pause_ms;
+    pause_ms = pause == 0 ? 1 : pause < KILL_PAUSE_MS_MAX ? pause * 2 : pause;
+    hunting = true;
+    pthread_mutex_unlock(&lock);
+
+    clock_sleep_ms(pause);
+    hunt_set(&hunt, trees, tallies, count);
+    look_and_kill(until_ms);
+
+    pthread_mutex_lock(&lock);
+    hunting = false;
+    for (i = 0; i < count; i++)
+        settle(mine[i], &tallies[i]);
+    remove_done();
+    mem_free(trees);
+    mem_free(tallies);
+    mem_free(mine);
+    pthread_cond_broadcast(&turn_over);
+}
+
+static bool all_done(const struct quarry *own, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!own[i].done)
+            return false;
     return true;
 }
 
-static bool may_be_member(const struct hunt *hunt, const struct proc *proc)
+static bool hand_in(struct quarry *own, size_t count)
 {
-    return proc->tree < 0 && proc->pid > 1 && proc->pid != hunt->self && proc->session > 1 &&
-           proc->session != hunt->own_session;
-}
-
-static void look(void *hunt_, struct proc *proc)
-{
-    struct hunt *hunt = hunt_;
-    if (!may_be_member(hunt, proc))
-        return;
-    int tree = tree_by_leader(hunt, proc);
-    join(hunt, proc, tree >= 0 || proc->dead ? tree : tree_by_mark(hunt, proc->pid));
-}
-
-// One look at all processes. Returns how many members were found running.
-static size_t stop_members(struct hunt *hunt)
-{
-    hunt->hit = hunt->beyond_reach = 0;
-    // Whoever was stopped has to be killed, too: the last look may go beyond the time.
-    procs_read(&hunt->procs, hunt->since, hunt->until_ms + KILL_TREE_MS, look, hunt);
-    struct proc *all = hunt->procs.all, *end = all + hunt->procs.count;
-    // From the members known by themselves to all others.
-    for (bool more = true; more;) {
-        more = false;
-        for (struct proc *proc = all; proc < end; proc++) {
-            if (!may_be_member(hunt, proc))
-                continue;
-            int tree = tree_by_parent(hunt, proc);
-            more |= join(hunt, proc, tree >= 0 ? tree : tree_by_session(hunt, proc));
-        }
+    if (!open && !hunt_init(&hunt))
+        return false;
+    open = true;
+    pause_ms = 0;
+    for (size_t i = 0; i < count; i++) {
+        own[i].next = quarries;
+        quarries = &own[i];
     }
-    return hunt->hit;
+    return true;
 }
 
-// Returns how many of the members of the latest look were alive.
-static size_t kill_members(struct hunt *hunt)
+static void wait_until_done(const struct quarry *own, size_t count)
 {
-    hunt->hit = hunt->beyond_reach = 0;
-    signal_groups(hunt, SIGKILL);
-    for (size_t i = 0; i < hunt->procs.count; i++)
-        if (hunt->procs.all[i].tree >= 0 && !hunt->procs.all[i].dead)
-            signal_process(hunt, &hunt->procs.all[i], SIGKILL);
-    return hunt->hit;
-}
-
-static void hunt_down(struct hunt *hunt)
-{
-    signal_groups(hunt, SIGSTOP);
-    // A look takes a while, and a process can move behind its back, or be in the middle of execve,
-    // where it has no environment: only two looks that find nobody are believed.
-    int64_t pause = 1;
-    for (int empty = 0; empty < 2 && clock_mono_ms() < hunt->until_ms;) {
-        for (int looks = 1;
-             stop_members(hunt) > 0 && looks < TREE_LOOKS_MAX && clock_mono_ms() < hunt->until_ms;
-             looks++)
-            ;
-        bool some = kill_members(hunt) > 0;
-        empty = some ? 0 : empty + 1;
-        if (empty < 2)
-            clock_sleep_ms(pause);
-        if (some && pause < KILL_PAUSE_MS_MAX)
-            pause *= 2;
+    while (!all_done(own, count)) {
+        if (hunting)
+            pthread_cond_wait(&turn_over, &lock);
+        else
+            take_turn();
     }
-    signal_groups(hunt, SIGKILL);
+    if (open && !quarries)
+        hunt_fini(&hunt);
+    open = quarries != NULL;
 }
 
 size_t tree_kill(const struct tree *trees, size_t count, int64_t patience_ms)
 {
-    struct hunt hunt = {.trees = trees,
-                        .count = count,
-                        .since = UINT64_MAX,
-                        .until_ms = clock_mono_ms() + patience_ms,
-                        .self = getpid(),
-                        .own_session = getsid(0)};
+    struct quarry *own = mem_array(count, sizeof *own);
     for (size_t i = 0; i < count; i++) {
         assert(!trees[i].held || trees[i].leader > 1);
-        if (trees[i].since < hunt.since)
-            hunt.since = trees[i].since;
+        own[i].tree = &trees[i];
+        own[i].until_ms = clock_mono_ms() + patience_ms;
+        signal_group(&trees[i], SIGSTOP);
     }
-    if (!procs_init(&hunt.procs)) {
-        log_warn("cannot look for processes that left their group", "error", strerrordesc_np(errno),
+    pthread_mutex_lock(&lock);
+    bool ready = hand_in(own, count);
+    int error = errno;
+    if (ready)
+        wait_until_done(own, count);
+    pthread_mutex_unlock(&lock);
+
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++) {
+        left += own[i].left;
+        signal_group(&trees[i], SIGKILL);
+    }
+    if (!ready)
+        log_warn("cannot look for processes that left their group", "error", strerrordesc_np(error),
                  NULL);
-        signal_groups(&hunt, SIGKILL);
-        return 0;
-    }
-    hunt_down(&hunt);
-    size_t left = hunt.hit + hunt.beyond_reach;
     if (left > 0)
         log_warn("processes outlive their operation", "count", log_num(left), NULL);
-    procs_fini(&hunt.procs);
-    mem_free(hunt.sessions);
+    mem_free(own);
     return left;
 }
