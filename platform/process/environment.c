@@ -91,17 +91,22 @@ void environment_free(char **environment)
 
 // Sorted by key, equal keys in the order of the request: whatever a request sends, the work stays
 // within n log n.
+struct place {
+    const struct environment_entry *entry;
+};
+
 static int by_key(const void *a, const void *b)
 {
-    const struct environment_entry *const *x = a, *const *y = b;
-    int order = strcmp((*x)->key, (*y)->key);
-    return order ? order : (*x > *y) - (*x < *y);
+    const struct environment_entry *x = ((const struct place *)a)->entry;
+    const struct environment_entry *y = ((const struct place *)b)->entry;
+    int order = strcmp(x->key, y->key);
+    return order ? order : (x > y) - (x < y);
 }
 
 static int key_to_entry(const void *variable, const void *element)
 {
     const char *name = variable;
-    const struct environment_entry *entry = *(const struct environment_entry *const *)element;
+    const struct environment_entry *entry = ((const struct place *)element)->entry;
     size_t size = strcspn(name, "=");
     int order = strncmp(name, entry->key, size);
     return order ? order : entry->key[size] ? -1 : 0;
@@ -116,12 +121,12 @@ bool environment_overlay(struct arena *arena, char *const *base,
             return fail_because(why, FAIL_INVALID,
                                 "the name of an environment variable is empty or contains '='");
 
-    const struct environment_entry **sorted = arena_array(arena, count, sizeof *sorted);
+    struct place *sorted = arena_array(arena, count, sizeof *sorted);
     char **envp = arena_array(arena, count_variables(base) + count + 2, sizeof *envp);
     if (!sorted || !envp)
         return fail_errno(why, ENOMEM, "environment", NULL);
     for (size_t i = 0; i < count; i++)
-        sorted[i] = &entries[i];
+        sorted[i].entry = &entries[i];
     qsort(sorted, count, sizeof *sorted, by_key);
 
     size_t n = 1; // the mark's place
@@ -129,9 +134,10 @@ bool environment_overlay(struct arena *arena, char *const *base,
         if (count == 0 || !bsearch(*base, sorted, count, sizeof *sorted, key_to_entry))
             envp[n++] = *base;
     for (size_t i = 0; i < count; i++) {
-        if (i + 1 < count && strcmp(sorted[i]->key, sorted[i + 1]->key) == 0)
+        const struct environment_entry *entry = sorted[i].entry;
+        if (i + 1 < count && strcmp(entry->key, sorted[i + 1].entry->key) == 0)
             continue;
-        envp[n] = arena_printf(arena, "%s=%s", sorted[i]->key, sorted[i]->value);
+        envp[n] = arena_printf(arena, "%s=%s", entry->key, entry->value);
         if (!envp[n++])
             return fail_errno(why, ENOMEM, "environment", NULL);
     }

@@ -42,6 +42,7 @@ struct quarry {
     int quiet;   // looks in a row that found nobody
     size_t left; // members in the latest one
     bool done;
+    const struct hunt_tally *tally; // of the turn that is on; NULL: not in it
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -71,8 +72,10 @@ static void signal_group(const struct tree *tree, int signal)
 
 // A look takes a while, and a process can move behind its back, or be in the middle of execve,
 // where it has no environment: only two looks that find nobody are believed.
-static void settle(struct quarry *quarry, const struct hunt_tally *tally)
+static void settle(struct quarry *quarry)
 {
+    const struct hunt_tally *tally = quarry->tally;
+    quarry->tally = NULL;
     quarry->quiet = tally->hit > 0 ? 0 : quarry->quiet + 1;
     quarry->left = tally->hit + tally->beyond_reach;
     quarry->done = quarry->quiet == 2 || clock_mono_ms() >= quarry->until_ms;
@@ -97,10 +100,9 @@ static void take_turn(void)
         count++;
     struct tree *trees = mem_array(count, sizeof *trees);
     struct hunt_tally *tallies = mem_array(count, sizeof *tallies);
-    struct quarry **mine = mem_array(count, sizeof *mine);
     for (struct quarry *quarry = quarries; quarry; quarry = quarry->next) {
         trees[i] = *quarry->tree;
-        mine[i++] = quarry;
+        quarry->tally = &tallies[i++];
         until_ms = quarry->until_ms > until_ms ? quarry->until_ms : until_ms;
     }
     int64_t pause = pause_ms;
@@ -114,12 +116,12 @@ static void take_turn(void)
 
     pthread_mutex_lock(&lock);
     hunting = false;
-    for (i = 0; i < count; i++)
-        settle(mine[i], &tallies[i]);
+    for (struct quarry *quarry = quarries; quarry; quarry = quarry->next)
+        if (quarry->tally) // else it came in between
+            settle(quarry);
     remove_done();
     mem_free(trees);
     mem_free(tallies);
-    mem_free(mine);
     pthread_cond_broadcast(&turn_over);
 }
 

@@ -87,6 +87,11 @@ static inline bool has_children(void)
     return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+static inline pid_t to_pid(const char *text)
+{
+    return (pid_t)strtol(text, NULL, 10);
+}
+
 // Gone, or a zombie that nobody has waited for yet.
 static inline bool is_dead(pid_t pid)
 {

@@ -32,7 +32,7 @@ struct bench {
 static inline void bench_init(struct bench *bench)
 {
     signal(SIGPIPE, SIG_IGN);
-    strcpy(bench->root, "/tmp/og-ops-XXXXXX");
+    snprintf(bench->root, sizeof bench->root, "/tmp/og-ops-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(bench->root));
     snprintf(bench->home, sizeof bench->home, "%s/home", bench->root);
     mkdir(bench->home, 0755);

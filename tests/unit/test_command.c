@@ -270,7 +270,7 @@ START_TEST(background_job_with_its_own_output_lives_on)
 {
     TRIAL_SHELL(trial, "sleep 300 >/dev/null 2>&1 & echo $!");
     trial_run(&trial);
-    int pid = atoi(out_text(&trial));
+    int pid = to_pid(out_text(&trial));
     ck_assert_int_eq(trial.result.exit_code, 0);
     ck_assert_int_lt(trial.result.duration_ms, EXEC_HOLD_MS);
     clock_sleep_ms(100);
@@ -284,7 +284,7 @@ START_TEST(background_job_that_holds_the_output_delays_the_result_for_a_while_on
 {
     TRIAL_SHELL(trial, "setsid sleep 300 & echo $!; exit 3");
     trial_run(&trial);
-    int pid = atoi(out_text(&trial));
+    int pid = to_pid(out_text(&trial));
     ck_assert_int_eq(trial.result.exit_code, 3);
     ck_assert_int_ge(trial.result.duration_ms, EXEC_HOLD_MS - 10);
     ck_assert(!trial.result.timed_out && !trial.result.cancelled);
@@ -316,7 +316,7 @@ START_TEST(stopping_during_the_delay_kills_what_is_left_but_keeps_the_result)
         ck_assert_int_eq(trial.result.exit_code, 3);
         ck_assert(!trial.result.timed_out && !trial.result.cancelled);
         ck_assert_int_lt(trial.result.duration_ms, EXEC_HOLD_MS);
-        ck_assert(is_dead(atoi(out_text(&trial))));
+        ck_assert(is_dead(to_pid(out_text(&trial))));
         trial_fini(&trial);
     }
 }
@@ -333,7 +333,7 @@ START_TEST(background_jobs_die_where_they_are_not_to_live)
         trial_run(&trial);
         ck_assert_int_eq(trial.result.exit_code, 0);
         ck_assert_int_lt(trial.result.duration_ms, EXEC_HOLD_MS);
-        ck_assert(is_dead(atoi(out_text(&trial))));
+        ck_assert(is_dead(to_pid(out_text(&trial))));
         trial_fini(&trial);
     }
 }

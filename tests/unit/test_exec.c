@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/buffer.h"
 #include "command_helper.h"
 #include "ops_helper.h"
 #include "process/inherit.h"
@@ -277,16 +278,18 @@ START_TEST(long_shell_text_writes_a_file_exactly)
 {
     struct bench bench;
     bench_init(&bench);
-    char *text = malloc(200100), *at = text;
-    at += sprintf(at, "printf %%s '");
+    struct buffer script;
+    buffer_init(&script, 300000);
+    ck_assert(buffer_append_string(&script, "printf %s '"));
     for (int i = 0; i < 50000; i++)
-        at += sprintf(at, "QUJD");
-    strcpy(at, "' | base64 -d > f && wc -c <f && ls /proc/self/fd | wc -l");
-    SHELL(&bench, text);
+        ck_assert(buffer_append_string(&script, "QUJD"));
+    ck_assert(
+        buffer_append_string(&script, "' | base64 -d > f && wc -c <f && ls /proc/self/fd | wc -l"));
+    SHELL(&bench, script.data);
     Og__ExecResponse *exec = run(&bench);
     ck_assert_int_eq(exec->exit_code, 0);
     ck_assert_bytes(exec->stdout, "150000\n4\n");
-    free(text);
+    buffer_fini(&script);
     bench_fini(&bench);
 }
 END_TEST
@@ -538,8 +541,8 @@ START_TEST(background_jobs_die_where_the_owner_wants_it)
         char number[16] = "";
         memcpy(number, exec->stdout.data, exec->stdout.len);
         clock_sleep_ms(50);
-        ck_assert_int_eq(is_dead(atoi(number)), kill_them);
-        kill(atoi(number), SIGKILL);
+        ck_assert_int_eq(is_dead(to_pid(number)), kill_them);
+        kill(to_pid(number), SIGKILL);
     }
     bench_fini(&bench);
 }

@@ -13,7 +13,7 @@ static char dir[64];
 
 static void make_dir(void)
 {
-    strcpy(dir, "/tmp/og-guardian-XXXXXX");
+    snprintf(dir, sizeof dir, "/tmp/og-guardian-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
@@ -64,7 +64,7 @@ static pid_t find_guardian(pid_t agent)
     snprintf(text, sizeof text, "pgrep -P %d -x agent-guardian", (int)agent);
     TRIAL_SHELL(trial, text);
     trial_run(&trial);
-    pid_t pid = atoi(out_text(&trial));
+    pid_t pid = to_pid(out_text(&trial));
     trial_fini(&trial);
     return pid;
 }

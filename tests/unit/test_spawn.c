@@ -17,7 +17,7 @@ static char dir[64];
 
 static void make_dir(void)
 {
-    strcpy(dir, "/tmp/og-spawn-XXXXXX");
+    snprintf(dir, sizeof dir, "/tmp/og-spawn-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
@@ -344,7 +344,7 @@ START_TEST(overlong_place_in_a_search_is_passed_over)
 {
     static char search[3 * PATH_MAX];
     memset(search, '/', 2 * PATH_MAX);
-    strcpy(search + 2 * PATH_MAX, ":/bin");
+    snprintf(search + 2 * PATH_MAX, PATH_MAX, ":/bin");
     char *argv[] = {"true", NULL};
     struct trial trial;
     trial_init(&trial, argv);

@@ -20,7 +20,7 @@ static void plant_argv(struct grove *grove, char *const *argv)
 {
     (void)inherit_get();
     arena_init(&grove->arena, 4 << 20);
-    strcpy(grove->dir, "/tmp/og-tree-XXXXXX");
+    snprintf(grove->dir, sizeof grove->dir, "/tmp/og-tree-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(grove->dir));
     struct child_setup setup = {.program = argv[0],
                                 .argv = argv,
