@@ -1,7 +1,9 @@
 #include "scratch.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 #include "base/alloc.h"
@@ -103,6 +105,23 @@ START_TEST(root_and_workspace_are_kept)
 }
 END_TEST
 
+// As somebody may have prepared it for chroot(2). The mount is read-only and in a namespace of its
+// own, so that a failure of this test harms nothing.
+START_TEST(root_inside_the_tree_is_kept)
+{
+    make_dir(in("d"));
+    make_dir(in("d/root"));
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("/", in("d/root"), NULL, MS_BIND, NULL) < 0)
+        return;
+    ck_assert_int_eq(mount(NULL, in("d/root"), NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+    become_nobody();
+    ck_assert(refused(in("d"), NULL));
+    ck_assert_int_eq(seteuid(0), 0);
+    ck_assert_int_eq(umount(in("d/root")), 0);
+}
+END_TEST
+
 START_TEST(closed_directories)
 {
     make_dir(in("d"));
@@ -130,7 +149,9 @@ START_TEST(deep_tree)
     int dir = open(in("deep"), O_RDONLY | O_DIRECTORY);
     for (int i = 0; i < DEPTH; i++) {
         ck_assert_int_eq(mkdirat(dir, "d", 0777), 0);
-        close(openat(dir, "f", O_CREAT | O_WRONLY, 0666));
+        char name[16];
+        snprintf(name, sizeof name, "f%d", i);
+        close(openat(dir, name, O_CREAT | O_WRONLY, 0666));
         int next = openat(dir, "d", O_RDONLY | O_DIRECTORY);
         close(dir);
         dir = next;
@@ -258,5 +279,6 @@ END_TEST
 
 RUN_SUITE("fs_remove", single_things, what_cannot_be_removed, tree_with_links_out,
           trailing_slash_does_not_lead_through_a_link, root_and_workspace_are_kept,
-          closed_directories, deep_tree, many_entries, nobody_leads_a_removal_elsewhere,
-          directory_that_is_refilled_ends_somehow, two_remove_the_same_tree, cancelled)
+          root_inside_the_tree_is_kept, closed_directories, deep_tree, many_entries,
+          nobody_leads_a_removal_elsewhere, directory_that_is_refilled_ends_somehow,
+          two_remove_the_same_tree, cancelled)
