@@ -71,10 +71,11 @@ static void bench_read(struct bench *bench, struct bench_request *request)
     request->message.fs_read = &request->body.read;
 }
 
-void bench_result(struct bench *bench, const char *name, struct samples *samples)
+void bench_result(struct bench *bench, const char *name, const char *floor, struct samples *samples)
 {
     assert(bench->result_count < BENCH_RESULTS_MAX);
     bench->results[bench->result_count].name = name;
+    bench->results[bench->result_count].floor = floor;
     bench->results[bench->result_count++].summary = samples_summary(samples);
     samples_fini(samples);
 }
@@ -107,21 +108,22 @@ static bool once(struct bench *bench, const struct bench_request *request, struc
            timed(bench, call, samples, fault);
 }
 
-static bool many(struct bench *bench, const char *name, uint64_t count,
+static bool many(struct bench *bench, const char *name, const char *floor, uint64_t count,
                  const struct bench_request *request, struct fault *fault)
 {
     struct samples samples = {0};
     bool ok = true;
-    for (uint64_t i = 0; ok && i < (count ? count : 1); i++)
+    for (uint64_t i = 0; ok && i < count; i++)
         ok = once(bench, request, &samples, fault);
-    bench_result(bench, name, &samples);
+    bench_result(bench, name, floor, &samples);
     return ok;
 }
 
-// The floor takes a request of the same size as a ping.
-static bool floor_once(struct bench *bench, struct samples *samples, struct fault *fault)
+// The floor takes a request of the size of a ping.
+static bool floor_once(struct bench *bench, bool large, struct samples *samples,
+                       struct fault *fault)
 {
-    static const char payload[44] = "0123456789";
+    const char payload[44] = {large ? ECHO_LARGE : 0};
     struct rpc *rpc = bench->ctl->rpc;
     struct call *call;
     if (!rpc_send_raw(rpc, echo_subject(bench->echo), payload, sizeof payload, &call, fault))
@@ -133,6 +135,28 @@ static bool floor_once(struct bench *bench, struct samples *samples, struct faul
     return ok;
 }
 
+static bool floor_many(struct bench *bench, const char *name, bool large, uint64_t count,
+                       struct fault *fault)
+{
+    struct samples samples = {0};
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < count; i++)
+        ok = floor_once(bench, large, &samples, fault);
+    bench_result(bench, name, NULL, &samples);
+    return ok;
+}
+
+static bool spawn_many(struct bench *bench, const char *name, char *const *argv, uint64_t count,
+                       struct fault *fault)
+{
+    struct samples samples = {0};
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < count; i++)
+        ok = spawn_once(argv, &samples);
+    bench_result(bench, name, NULL, &samples);
+    return ok || fault_set(fault, FAULT_LOCAL, "%s cannot be started here", argv[0]);
+}
+
 // Alternating, so that both meet the same moods of the machine.
 static bool pings(struct bench *bench, struct fault *fault)
 {
@@ -141,38 +165,60 @@ static bool pings(struct bench *bench, struct fault *fault)
     bench_ping(&request);
     bool ok = true;
     for (uint64_t i = 0; ok && i < bench->count; i++)
-        ok = floor_once(bench, &floor, fault) && once(bench, &request, &ping, fault);
-    bench_result(bench, "raw_echo", &floor);
-    bench_result(bench, "ping", &ping);
+        ok = floor_once(bench, false, &floor, fault) && once(bench, &request, &ping, fault);
+    bench_result(bench, "raw_echo", NULL, &floor);
+    bench_result(bench, "ping", "raw_echo", &ping);
     return ok;
+}
+
+static bool commands_here_and_there(struct bench *bench, struct fault *fault)
+{
+    uint64_t count = bench->count / 4 + 1;
+    char *const echo[] = {"/bin/sh", "-c", "echo hi", NULL}, *const nothing[] = {"/bin/true", NULL};
+    struct bench_request request;
+    bench_shell(bench, "echo hi", &request);
+    if (!spawn_many(bench, "local_sh_echo", echo, count, fault) ||
+        !many(bench, "exec_sh_echo", "local_sh_echo", count, &request, fault))
+        return false;
+    run_request(bench, nothing[0], false, &request);
+    return spawn_many(bench, "local_true", nothing, count, fault) &&
+           many(bench, "exec_argv_true", "local_true", count, &request, fault);
+}
+
+static bool stats(struct bench *bench, struct fault *fault)
+{
+    struct bench_request request;
+    bench_stat(bench, &request);
+    return floor_many(bench, "echo_alone", false, bench->count / 2 + 1, fault) &&
+           many(bench, "stat", "echo_alone", bench->count / 2 + 1, &request, fault);
+}
+
+static bool lists(struct bench *bench, struct fault *fault)
+{
+    struct bench_request request;
+    bench_list(bench, &request);
+    return many(bench, "list", "echo_alone", bench->count / 2 + 1, &request, fault);
+}
+
+static bool reads(struct bench *bench, struct fault *fault)
+{
+    struct bench_request request;
+    bench_read(bench, &request);
+    return floor_many(bench, "echo_512k", true, bench->count / 10 + 1, fault) &&
+           many(bench, "read_512k", "echo_512k", bench->count / 10 + 1, &request, fault);
 }
 
 bool bench_measure(struct bench *bench, const char *what, struct fault *fault)
 {
-    struct bench_request request;
-    if (strcmp(what, "ping") == 0)
-        return pings(bench, fault);
-    if (strcmp(what, "exec") == 0) {
-        bench_shell(bench, "echo hi", &request);
-        if (!many(bench, "exec_sh_echo", bench->count / 4, &request, fault))
-            return false;
-        run_request(bench, "/bin/true", false, &request);
-        return many(bench, "exec_argv_true", bench->count / 4, &request, fault);
-    }
-    if (strcmp(what, "stat") == 0) {
-        bench_stat(bench, &request);
-        return many(bench, "stat", bench->count / 2, &request, fault);
-    }
-    if (strcmp(what, "list") == 0) {
-        bench_list(bench, &request);
-        return many(bench, "list", bench->count / 2, &request, fault);
-    }
-    if (strcmp(what, "read") == 0) {
-        bench_read(bench, &request);
-        return many(bench, "read_512k", bench->count / 10, &request, fault);
-    }
-    if (strcmp(what, "flood") == 0)
-        return bench_flood(bench, fault);
+    static const struct {
+        const char *name;
+        bool (*run)(struct bench *bench, struct fault *fault);
+    } measures[] = {{"ping", pings}, {"exec", commands_here_and_there},
+                    {"stat", stats}, {"list", lists},
+                    {"read", reads}, {"flood", bench_flood}};
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+        if (strcmp(measures[i].name, what) == 0)
+            return measures[i].run(bench, fault);
     return fault_set(fault, FAULT_LOCAL, "there is no measure \"%s\"", what);
 }
 
@@ -225,7 +271,7 @@ static bool warm_up(struct bench *bench, struct fault *fault)
     bench_ping(&ping);
     bool ok = true;
     for (int i = 0; ok && i < WARM_UP; i++)
-        ok = once(bench, &ping, NULL, fault) && floor_once(bench, NULL, fault);
+        ok = once(bench, &ping, NULL, fault) && floor_once(bench, false, NULL, fault);
     return ok;
 }
 
@@ -277,15 +323,19 @@ static double us(int64_t ns)
     return (double)ns / 1000;
 }
 
+static const struct summary *summary_of(const struct bench *bench, const char *name)
+{
+    for (size_t i = 0; name && i < bench->result_count; i++)
+        if (strcmp(bench->results[i].name, name) == 0)
+            return &bench->results[i].summary;
+    return NULL;
+}
+
 void bench_print(const struct bench *bench)
 {
     static const char *const heads[] = {"MEASURE", "-N",       "-P50 us", "-P99 us",
-                                        "-MAX us", "-x FLOOR", NULL};
+                                        "-MAX us", "-x FLOOR", "FLOOR",   NULL};
     struct columns *table = columns_new(heads);
-    double floor = 0;
-    for (size_t i = 0; i < bench->result_count; i++)
-        if (strcmp(bench->results[i].name, "raw_echo") == 0)
-            floor = us(bench->results[i].summary.p50_ns);
     for (size_t i = 0; i < bench->result_count; i++) {
         const struct summary *summary = &bench->results[i].summary;
         columns_add(table, bench->results[i].name);
@@ -293,10 +343,12 @@ void bench_print(const struct bench *bench)
         columns_addf(table, "%.0f", us(summary->p50_ns));
         columns_addf(table, "%.0f", us(summary->p99_ns));
         columns_addf(table, "%.0f", us(summary->max_ns));
-        if (floor > 0)
-            columns_addf(table, "%.2f", us(summary->p50_ns) / floor);
+        const struct summary *floor = summary_of(bench, bench->results[i].floor);
+        if (floor && floor->p50_ns > 0)
+            columns_addf(table, "%.2f", us(summary->p50_ns) / us(floor->p50_ns));
         else
-            columns_add(table, "-");
+            columns_add(table, "");
+        columns_add(table, floor ? bench->results[i].floor : "");
     }
     columns_print(table, stdout);
     columns_free(table);

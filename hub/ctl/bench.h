@@ -1,5 +1,5 @@
-// Measures of one agent from the outside, next to a floor in the same run: a responder of our own
-// on another connection that sends every request back.
+// Measures of one agent from the outside, next to floors in the same run: a responder of our own on
+// another connection that does nothing but answer, and commands started here without an agent.
 #pragma once
 
 #include <stdbool.h>

@@ -14,7 +14,7 @@ struct bench {
     char *directory, *file;
     struct echo *echo;
     struct {
-        const char *name;
+        const char *name, *floor; // floor: the result to compare with; NULL: none
         struct summary summary;
     } results[BENCH_RESULTS_MAX];
     size_t result_count;
@@ -42,12 +42,19 @@ void bench_stat(struct bench *bench, struct bench_request *request);
 void bench_list(struct bench *bench, struct bench_request *request);
 
 // Takes the samples over into a result and empties them.
-void bench_result(struct bench *bench, const char *name, struct samples *samples);
+void bench_result(struct bench *bench, const char *name, const char *floor,
+                  struct samples *samples);
 
 bool bench_flood(struct bench *bench, struct fault *fault) __attribute__((warn_unused_result));
 
-// The floor.
+// A floor: the least that a responder can do with nats.c. It sends every request back; to one that
+// begins with ECHO_LARGE it answers with BENCH_READ_BYTES bytes.
+#define ECHO_LARGE '+'
 bool echo_new(const struct server *server, struct echo **out, struct fault *fault)
     __attribute__((warn_unused_result));
 void echo_free(struct echo *echo); // NULL is accepted
 const char *echo_subject(const struct echo *echo);
+
+// A floor: starts the command here, reads what it prints, waits for its end. False when it cannot
+// be started.
+bool spawn_once(char *const *argv, struct samples *samples) __attribute__((warn_unused_result));

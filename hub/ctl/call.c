@@ -17,13 +17,16 @@ struct pulse {
     uint64_t agent_ms; // the agent's clock, which starts with its process
 };
 
-static bool pulse_take(struct pulse *pulse, struct fault *fault)
+static bool pulse_take(struct pulse *pulse, const struct machine *machine, struct fault *fault)
 {
     struct reply reply;
     struct call *ping = pulse->ping;
     pulse->ping = NULL;
-    if (!rpc_take(pulse->rpc, ping, &reply, fault))
-        return true; // it may come back: only time tells
+    if (!rpc_take(pulse->rpc, ping, &reply, fault)) {
+        // An agent that loses its session ends what came in on this address; else it goes on, and
+        // the answer comes with the next session.
+        return !(machine->fenced && fault->kind == FAULT_OFFLINE);
+    }
     uint64_t agent_ms = reply.message->result_case == OG__CONTROL_RESPONSE__RESULT_PING
                             ? (uint64_t)reply.message->ping->agent_monotonic_ms
                             : 0;
@@ -38,7 +41,7 @@ static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struc
 {
     int64_t now = clock_mono_ms();
     if (pulse->ping && (pulse->ping->arrived_ns || rpc_any(pulse->rpc, now, fault)) &&
-        !pulse_take(pulse, fault))
+        !pulse_take(pulse, machine, fault))
         return false;
     if (now - pulse->heard_ms > CTL_ALIVE_LOST_MS)
         return fault_set(fault, FAULT_OFFLINE, "has not answered a ping for %d s",
@@ -64,10 +67,14 @@ static bool wait_while_alive(const struct machine *machine, struct rpc *rpc, str
     struct pulse pulse = {.next_ms = now + CTL_ALIVE_FIRST_MS, .heard_ms = now};
     if (!rpc_beside(rpc, &pulse.rpc, fault))
         return false;
-    bool answered;
-    do
-        answered = rpc_wait(rpc, call, clock_mono_ms() + CTL_WAIT_SLICE_MS, fault);
-    while (!answered && fault->kind == FAULT_TIMEOUT && pulse_feel(&pulse, machine, fault));
+    bool answered = false;
+    while (!(answered = rpc_wait(rpc, call, clock_mono_ms() + CTL_WAIT_SLICE_MS, fault)) &&
+           fault->kind == FAULT_TIMEOUT && pulse_feel(&pulse, machine, fault))
+        if (machine->fenced && rpc_shaken(rpc, call)) {
+            fault_set(fault, FAULT_SERVER,
+                      "the connection was lost while the command ran, which may have ended it");
+            break;
+        }
     rpc_free(pulse.rpc);
     return answered;
 }
@@ -90,8 +97,11 @@ static bool call_once(const struct machine *machine, struct rpc *rpc,
         reply_fini(reply);
         return fault_set(fault, FAULT_LOCAL, "the answer is to another operation");
     }
+    bool shaken = rpc_shaken(rpc, call);
     rpc_drop(rpc, call);
-    if (fault->kind == FAULT_TIMEOUT)
+    if (fault->kind == FAULT_TIMEOUT && shaken)
+        fault_set(fault, FAULT_TIMEOUT, "no answer: the connection was lost meanwhile");
+    else if (fault->kind == FAULT_TIMEOUT)
         fault_set(fault, FAULT_TIMEOUT, "no answer within %g s", (double)timeout_ms / 1000);
     return false;
 }

@@ -68,9 +68,10 @@ const struct command command_bench = {
     .operands = "MACHINE",
     .summary = "Measure how fast a machine's agent answers",
     .notes =
-        "Times are seen from here. The floor, raw_echo, is a responder of our own on a second\n"
-        "connection to the same server. The measures are those of a control plane: commands,\n"
-        "files, and a flood of both at once.\n",
+        "Times are seen from here. Floors of the same run stand beside them: *echo* is a responder "
+        "of\n"
+        "our own on a second connection that does nothing else, local_* a command started here\n"
+        "without an agent. The flood is 64 each of four operations at once, while a probe pings.\n",
     .arguments = arguments,
     .run = run,
 };

@@ -109,8 +109,12 @@ static int finish(struct ctl *ctl, const Og__ExecResponse *answer)
     } else if (!output_print(ctl, &answer->stdout, &answer->stderr)) {
         return ctl->status;
     }
-    if (answer->timed_out)
+    if (answer->timed_out) {
+        // Its last line, without an end, says so: enough for a person.
+        if (!ctl->json)
+            fputc('\n', stderr);
         return STATUS_TIMED_OUT;
+    }
     if (answer->exit_code >= 0)
         return answer->exit_code & 0xff;
     fprintf(stderr, "opengeni-ctl: %s: the command was ended by a signal\n", ctl->machine.label);

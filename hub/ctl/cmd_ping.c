@@ -91,7 +91,8 @@ static int run(struct ctl *ctl, struct arguments *args)
         if (pings.sent > 0)
             interrupt_sleep(interval_ms);
         struct fault fault;
-        if (!interrupted() && !once(ctl, &pings, &fault)) {
+        if (!interrupted() && !once(ctl, &pings, &fault) &&
+            !(ctl_elsewhere(ctl, &fault) && once(ctl, &pings, &fault))) {
             ctl_fault(ctl, &fault);
             if (fault.kind == FAULT_SERVER)
                 break;

@@ -103,8 +103,8 @@ int ctl_fault(struct ctl *ctl, const struct fault *fault)
         fprintf(stderr, "%s: ", ctl->machine.label);
     }
     fputs(fault->text, stderr);
-    if (fault->kind == FAULT_OFFLINE && ctl->verbose)
-        fprintf(stderr, " [%s]", ctl->machine.subject);
+    if (runs && fault_is(fault, OG__ERROR_CODE__ERROR_CODE_PAYLOAD_TOO_LARGE))
+        fputs("; let it print into a file, and get that", stderr);
     if (ctl->verbose && fault->details[0])
         fprintf(stderr, " [%s]", fault->details);
     fputc('\n', stderr);
@@ -160,23 +160,27 @@ int64_t ctl_timeout(const struct ctl *ctl)
     return ctl->timeout_ms ? ctl->timeout_ms : CTL_CALL_MS;
 }
 
-bool ctl_try(struct ctl *ctl, const Og__ControlRequest *request, const struct call_options *options,
-             struct reply *reply, struct fault *fault)
+bool ctl_elsewhere(struct ctl *ctl, struct fault *fault)
 {
-    if (machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault))
-        return true;
     if (fault->kind != FAULT_OFFLINE || !ctl->machine.guessed)
         return false;
-    // Nobody listens at the address that was put together: the machine may have another one.
     ctl->machine.guessed = false;
     struct fault unheard;
     char name[2 * SIGHTING_ID_BYTES];
     snprintf(name, sizeof name, "%s/%s", ctl->machine.workspace, ctl->machine.agent);
     if (look_for(ctl, name, &unheard))
-        return machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault);
+        return true;
     if (unheard.kind == FAULT_INTERRUPTED)
         *fault = unheard;
     return false;
+}
+
+bool ctl_try(struct ctl *ctl, const Og__ControlRequest *request, const struct call_options *options,
+             struct reply *reply, struct fault *fault)
+{
+    return machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault) ||
+           (ctl_elsewhere(ctl, fault) &&
+            machine_call(&ctl->machine, ctl->rpc, request, options, reply, fault));
 }
 
 bool ctl_call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *reply)
@@ -193,7 +197,7 @@ bool ctl_call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *
 
 void ctl_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2));
+    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     fputc('\n', stdout);
     json_decref(value);
 }

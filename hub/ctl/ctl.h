@@ -65,6 +65,9 @@ bool ctl_machine(struct ctl *ctl, const char *name) __attribute__((warn_unused_r
 
 int64_t ctl_timeout(const struct ctl *ctl); // for the answer of an ordinary request, ms
 
+// Nobody listened at an address that was put together, not heard: listens for another one.
+bool ctl_elsewhere(struct ctl *ctl, struct fault *fault) __attribute__((warn_unused_result));
+
 // A request to the machine, where a failure is the caller's business.
 bool ctl_try(struct ctl *ctl, const Og__ControlRequest *request, const struct call_options *options,
              struct reply *reply, struct fault *fault) __attribute__((warn_unused_result));

@@ -1,4 +1,3 @@
-// The floor of the benchmark: the least that a responder can do with nats.c.
 #include "base/alloc.h"
 #include "ctl/bench_private.h"
 
@@ -6,26 +5,33 @@ struct echo {
     struct connection connection;
     natsSubscription *subscription;
     natsInbox *subject;
+    char *large;
 };
 
 static void on_message(natsConnection *nats, natsSubscription *subscription, natsMsg *message,
                        void *closure)
 {
-    (void)subscription, (void)closure;
-    natsConnection_Publish(nats, natsMsg_GetReply(message), natsMsg_GetData(message),
-                           natsMsg_GetDataLength(message));
+    (void)subscription;
+    const struct echo *echo = closure;
+    const char *data = natsMsg_GetData(message);
+    int size = natsMsg_GetDataLength(message);
+    if (size > 0 && data[0] == ECHO_LARGE)
+        natsConnection_Publish(nats, natsMsg_GetReply(message), echo->large, BENCH_READ_BYTES);
+    else
+        natsConnection_Publish(nats, natsMsg_GetReply(message), data, size);
     natsMsg_Destroy(message);
 }
 
 bool echo_new(const struct server *server, struct echo **out, struct fault *fault)
 {
     struct echo *echo = mem_new(struct echo);
+    echo->large = mem_array(BENCH_READ_BYTES, 1);
     bool ok = ctl_connect(server, "opengeni-ctl floor", &echo->connection, fault);
     if (ok) {
         natsStatus status = natsInbox_Create(&echo->subject);
         if (status == NATS_OK)
             status = natsConnection_Subscribe(&echo->subscription, echo->connection.nats,
-                                              echo->subject, on_message, NULL);
+                                              echo->subject, on_message, echo);
         if (status == NATS_OK)
             status = natsConnection_Flush(echo->connection.nats);
         ok = status == NATS_OK ||
@@ -46,6 +52,7 @@ void echo_free(struct echo *echo)
     natsSubscription_Destroy(echo->subscription);
     ctl_disconnect(&echo->connection);
     natsInbox_Destroy(echo->subject);
+    mem_free(echo->large);
     mem_free(echo);
 }
 

@@ -78,8 +78,9 @@ static int status_of_start(const struct fault *fault)
 {
     if (fault->kind == FAULT_TIMEOUT)
         return STATUS_TIMED_OUT;
+    // The working directory may be what is missing; the agent's text tells them apart.
     if (fault_is(fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND))
-        return STATUS_NOT_FOUND;
+        return strstr(fault->text, "working directory") ? STATUS_NOT_STARTED : STATUS_NOT_FOUND;
     if (fault->kind == FAULT_AGENT && (fault->error == EACCES || fault->error == ENOEXEC))
         return STATUS_CANNOT_RUN;
     return STATUS_NOT_STARTED;

@@ -120,7 +120,7 @@ bool bench_flood(struct bench *bench, struct fault *fault)
     bench->flooded = true;
     probe_stop(&probe);
     for (int kind = 0; kind < KINDS; kind++)
-        bench_result(bench, names[kind], &samples[kind]);
-    bench_result(bench, "flood_probe", &probe.samples);
+        bench_result(bench, names[kind], NULL, &samples[kind]);
+    bench_result(bench, "flood_probe", NULL, &probe.samples);
     return ok;
 }

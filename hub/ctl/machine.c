@@ -25,6 +25,7 @@ static bool take_id(const char *text, size_t size, char *id, size_t room)
 
 static void set_subject(struct machine *machine, const char *instance)
 {
+    machine->fenced = instance != NULL;
     if (instance)
         snprintf(machine->subject, sizeof machine->subject, "agent.%s.%s.connection.%s.rpc",
                  machine->workspace, machine->agent, instance);

@@ -18,6 +18,7 @@ struct machine {
     char workspace[SIGHTING_ID_BYTES], agent[SIGHTING_ID_BYTES];
     char label[SIGHTING_NAME_BYTES]; // for messages: as the person named it
     char subject[MACHINE_SUBJECT_BYTES];
+    bool fenced;  // the address names a process of the agent
     bool guessed; // the address was put together, not heard
 };
 

@@ -21,6 +21,7 @@ struct rpc {
     // Synchronous: the reader thread wakes the waiter itself, with no delivery thread in between.
     natsSubscription *replies;
     char *inbox;
+    natsStatistics *statistics;
     uint64_t serial;
     struct call *calls[CTL_CALLS_MAX];
     uint32_t next_slot;
@@ -56,6 +57,8 @@ bool rpc_new(natsConnection *nats, struct rpc **out, struct fault *fault)
     }
     if (status == NATS_OK)
         status = natsSubscription_SetPendingLimits(rpc->replies, -1, -1);
+    if (status == NATS_OK)
+        status = natsStatistics_Create(&rpc->statistics);
     if (status != NATS_OK) {
         server_fault(rpc, status, fault);
         rpc_free(rpc);
@@ -77,6 +80,7 @@ void rpc_free(struct rpc *rpc)
     for (size_t i = 0; i < CTL_CALLS_MAX; i++)
         rpc_drop(rpc, rpc->calls[i]);
     natsSubscription_Destroy(rpc->replies);
+    natsStatistics_Destroy(rpc->statistics);
     mem_free(rpc->inbox);
     mem_free(rpc);
 }
@@ -85,6 +89,14 @@ size_t rpc_max_payload(const struct rpc *rpc)
 {
     int64_t max = natsConnection_GetMaxPayload(rpc->nats);
     return max > 0 ? (size_t)max : 0;
+}
+
+static uint64_t reconnects(const struct rpc *rpc)
+{
+    uint64_t count = 0;
+    if (natsConnection_GetStats(rpc->nats, rpc->statistics) == NATS_OK)
+        natsStatistics_GetCounts(rpc->statistics, NULL, NULL, NULL, NULL, &count);
+    return count;
 }
 
 static struct call *new_call(struct rpc *rpc)
@@ -116,12 +128,14 @@ bool rpc_send_raw(struct rpc *rpc, const char *subject, const void *data, size_t
     char reply[128];
     snprintf(reply, sizeof reply, "%s.%u-%llu", rpc->inbox, call->slot,
              (unsigned long long)call->serial);
+    call->reconnects = reconnects(rpc);
     call->sent_ns = rpc_now_ns();
     natsStatus status = natsConnection_PublishRequest(rpc->nats, subject, reply, data, (int)size);
     if (status != NATS_OK) {
         rpc_drop(rpc, call);
         return server_fault(rpc, status, fault);
     }
+    call->subject = mem_string(subject);
     *out = call;
     return true;
 }
@@ -210,10 +224,24 @@ struct call *rpc_any(struct rpc *rpc, int64_t until_ms, struct fault *fault)
 
 bool rpc_wait(struct rpc *rpc, struct call *call, int64_t until_ms, struct fault *fault)
 {
-    while (!call->arrived_ns)
-        if (!rpc_any(rpc, until_ms, fault))
+    int64_t shaken_ms = 0;
+    while (!call->arrived_ns) {
+        int64_t now = clock_mono_ms(), next = now + CTL_RECONNECT_MS;
+        if (rpc_any(rpc, next < until_ms ? next : until_ms, fault))
+            continue;
+        if (fault->kind != FAULT_TIMEOUT || now >= until_ms)
             return false;
+        if (!shaken_ms && rpc_shaken(rpc, call))
+            shaken_ms = now;
+        if (shaken_ms && now - shaken_ms > CTL_SHAKEN_MS)
+            return false;
+    }
     return true;
+}
+
+bool rpc_shaken(const struct rpc *rpc, const struct call *call)
+{
+    return reconnects(rpc) != call->reconnects;
 }
 
 bool rpc_take(struct rpc *rpc, struct call *call, struct reply *reply, struct fault *fault)
@@ -222,15 +250,15 @@ bool rpc_take(struct rpc *rpc, struct call *call, struct reply *reply, struct fa
     *reply = (struct reply){.nats = call->message};
     call->message = NULL;
     bool nobody = call->nobody;
-    char *id = call->id;
-    call->id = NULL;
+    char *id = call->id, *subject = call->subject;
+    call->id = call->subject = NULL;
     rpc_drop(rpc, call);
     size_t size = reply->nats ? (size_t)natsMsg_GetDataLength(reply->nats) : 0;
     arena_init(&reply->arena, REQUEST_ARENA_BASE + REQUEST_ARENA_FACTOR * size);
     struct fail why;
     const Og__ControlResponse *message = NULL;
     if (nobody) {
-        fault_set(fault, FAULT_OFFLINE, "offline: nobody listens");
+        fault_set(fault, FAULT_OFFLINE, "offline: nobody listens on %s", subject);
     } else if (!(message = decode_message(&reply->arena, &og__control_response__descriptor,
                                           natsMsg_GetData(reply->nats), size, &why))) {
         fault_fail(fault, FAULT_LOCAL, &why);
@@ -244,6 +272,7 @@ bool rpc_take(struct rpc *rpc, struct call *call, struct reply *reply, struct fa
         reply->message = message;
     }
     mem_free(id);
+    mem_free(subject);
     bool ok = reply->message != NULL;
     if (!ok)
         reply_fini(reply);
@@ -258,6 +287,7 @@ void rpc_drop(struct rpc *rpc, struct call *call)
     rpc->calls[call->slot] = NULL;
     natsMsg_Destroy(call->message);
     mem_free(call->id);
+    mem_free(call->subject);
     mem_free(call);
 }
 

@@ -20,7 +20,9 @@ struct call {
     bool nobody;                 // the server says that nobody listens there
     uint64_t serial;             // with the slot, names the call in its reply subject
     uint32_t slot;
-    char *id; // request_id
+    uint64_t reconnects; // of the connection, when the request was sent
+    char *id;            // request_id
+    char *subject;
 };
 
 // A decoded reply. The message points into the arena and the NATS message.
@@ -55,9 +57,13 @@ bool rpc_send_raw(struct rpc *rpc, const char *subject, const void *data, size_t
 // (clock_mono_ms), FAULT_SERVER when the connection is lost, FAULT_INTERRUPTED.
 struct call *rpc_any(struct rpc *rpc, int64_t until_ms, struct fault *fault);
 
-// Waits until this call is answered; replies to others are kept with them.
+// Waits until this call is answered; replies to others are kept with them. When the connection has
+// been lost and made again meanwhile, FAULT_TIMEOUT comes soon: the reply may have been lost too.
 bool rpc_wait(struct rpc *rpc, struct call *call, int64_t until_ms, struct fault *fault)
     __attribute__((warn_unused_result));
+
+// The connection has been made again since the request was sent.
+bool rpc_shaken(const struct rpc *rpc, const struct call *call);
 
 // The reply of an answered call, which ends. FAULT_OFFLINE, or the agent's error as FAULT_AGENT.
 bool rpc_take(struct rpc *rpc, struct call *call, struct reply *reply, struct fault *fault)

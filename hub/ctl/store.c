@@ -108,6 +108,26 @@ static bool write_piece(struct ctl *ctl, const struct store *store, const char *
     return whole || fault_set(fault, FAULT_LOCAL, "%s was not written as a whole", path);
 }
 
+// The same where a reply that is lost does not matter: what is there tells whether the piece is.
+static bool write_surely(struct ctl *ctl, const struct store *store, const char *path,
+                         uint32_t mode, const void *data, size_t size, struct fault *fault)
+{
+    bool append = store->bytes > 0;
+    for (int attempt = 0; attempt < CTL_TRIES; attempt++) {
+        if (write_piece(ctl, store, path, mode, data, size, append, fault))
+            return true;
+        struct fault unseen;
+        struct remote_kind there;
+        if (fault->kind != FAULT_TIMEOUT || store->in_place || !look(ctl, path, &there, &unseen))
+            return false;
+        if (there.exists && there.size == store->bytes + size)
+            return true;
+        if (append ? there.size != store->bytes : there.exists && there.size != 0)
+            return false;
+    }
+    return false;
+}
+
 // As much as there is, up to size: a pipe gives little at a time.
 static bool read_piece(int fd, char *data, size_t size, size_t *got, const char *local,
                        struct fault *fault)
@@ -143,7 +163,7 @@ static bool write_all(struct ctl *ctl, int fd, const char *local, struct store *
         ok = read_piece(fd, data, room, &got, local, fault);
         // The first one makes the file, also when there is nothing to go into it.
         if (ok && (got > 0 || store->bytes == 0))
-            ok = write_piece(ctl, store, path, mode, data, got, store->bytes > 0, fault);
+            ok = write_surely(ctl, store, path, mode, data, got, fault);
         if (ok)
             store->bytes += got;
         progress_at(&progress, store->bytes, store->size);

@@ -96,17 +96,17 @@
 #define CONFIG_POLL_MS            2000 // without inotify
 #define CONFIG_LOCK_POLL_MS       5000
 #define STATUS_PERIOD_MIN_MS      1000
-#define CONFIG_LOCK_REMIND_MS     (10 * 60 * 1000)
+#define CONFIG_LOCK_REMIND_MS     600000 // 10 minutes
 #define CONFIG_LOCK_SETTLE_MS     50   // somebody who only looks at the lock holds it no longer
 #define CONFIG_VALUES_MAX         4096 // JSON values of a document, so that 256 KiB stay small
 #define CONFIG_ID_BYTES_MAX       256  // of a workspace or agent id: they become NATS subjects
 #define CONFIG_NAMES_MAX          65536 // names of one directory
-#define CONFIG_STALE_MS           (60 * 60 * 1000) // age of an unfinished file nobody writes any more
+#define CONFIG_STALE_MS           3600000 // age of an unfinished file nobody writes any more
 #define CONFIG_SETTINGS_BYTES_MAX (64u << 10)
 #define STATUS_BYTES_MAX          (4u << 20)
 #define STATUS_VALUES_MAX         65536
 #define API_URL_BYTES_MAX         2048
-#define BEARER_WARN_S             (7 * 24 * 60 * 60)
+#define BEARER_WARN_S             604800 // 7 days
 
 // --- NATS through a tunnel (nats-transport)
 #define TUNNEL_INFO_BYTES_MAX   32768
@@ -158,6 +158,10 @@
 #define DESKTOP_PNG_BYTES_MAX    (64u << 20)
 #define DESKTOP_HELD_BYTES       4096
 #define DESKTOP_RATE_MAX         60         // frames a second
+#define DESKTOP_RATE_DEFAULT     30
+#define DESKTOP_POSTED_MAX       256        // events of viewers that wait for their turn
+#define DESKTOP_VIEWERS_MAX      16
+#define DESKTOP_RFB_MAX          4          // viewers over RFB; each has a thread
 #define DESKTOP_CANDIDATES_MAX   32         // displays tried when none is given
 #define DESKTOP_COOKIES_MAX      16         // cookie files tried for each
 #define DESKTOP_COOKIE_FILE_MAX  (64u << 10)
@@ -228,6 +232,19 @@
 #define HUB_SAVE_MS            10000
 #define HUB_CERTIFICATE_BYTES_MAX (64u << 10)
 #define HUB_LIMITER_ADDRESSES  256
+#define HUB_GRANT_S            300        // of a machine's connection, then it has to ask again
+#define HUB_REFUSAL_LOG_BURST  20
+#define HUB_REFUSAL_LOG_PER_SECOND 0.2
+#define HUB_VIEWER_TTL_S       120        // streams 8.1
+#define HUB_DISCOVER_BYTES_MAX 16384
+#define HUB_NATS_START_MS      10000
+#define HUB_NATS_LOOK_MS       50
+#define HUB_FAILURES_BURST     20         // lifecycle 5.4
+#define HUB_FAILURES_PER_SECOND 0.5
+#define HUB_TICK_MS            1000
+#define HUB_RENEW_MS           (24 * 60 * 60 * 1000ll)
+#define HUB_LOCAL_CALL_S       10
+#define HUB_TOKENS_AT_ONCE     10000
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384
@@ -235,6 +252,7 @@
 #define CTL_WRITE_MS        10000 // one write to the server
 #define CTL_RECONNECTS      40    // attempts, when the server goes away in the middle of a command
 #define CTL_RECONNECT_MS    250   // between them
+#define CTL_SHAKEN_MS       3000  // a reply that was on its way when the connection broke
 #define CTL_CALLS_MAX       1024  // requests in flight
 #define CTL_WAIT_SLICE_MS   100   // how late an interrupt is noticed
 #define CTL_CALL_MS         30000 // a reply, unless told otherwise; what control planes wait

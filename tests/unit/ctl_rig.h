@@ -1,0 +1,54 @@
+// For tests of the client as a program: a nats-server, a stand-in for an agent, and runs of
+// opengeni-ctl against them. The stand-in knows the wire and the files below its root; it answers
+// what it is told, also what a real agent never would.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RIG_WORKSPACE "w-1"
+#define RIG_AGENT     "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
+#define RIG_PATH      RIG_WORKSPACE "/" RIG_AGENT
+#define RIG_TOKEN     "hunter2"
+#define RIG_INSTANCE  "cccccccc-cccc-4ccc-8ccc-cccccccccccc"
+
+struct rig {
+    char root[64];   // directory of the stand-in's files, and of ours
+    char server[64]; // URL
+    int port;
+    // How the stand-in behaves; to be set before a run:
+    int busy;              // so many requests are refused as DRAINING
+    bool silent;           // it answers nothing
+    bool mute_after_exec;  // it answers nothing once an exec has come in
+    int short_reads_from;  // reads from this offset on bring one byte less; 0: never
+    int fail_writes_after; // so many writes work, then the disk is full; 0: all do
+    size_t reads_fit;      // a read of more bytes is PAYLOAD_TOO_LARGE; 0: all fit
+    const char *raw_reply; // sent instead of any answer; raw_size bytes
+    size_t raw_size;
+    // What has come in:
+    volatile int requests, writes;
+};
+
+extern struct rig rig;
+
+void rig_start(bool fenced_only, bool token); // token: the server wants RIG_TOKEN
+void rig_stop(void);
+void rig_announce(void); // a hello and a heartbeat, now
+void rig_restart_server(void);
+
+struct run {
+    int status;      // of waitpid: exit status, or 256 + the signal
+    char *out, *err; // NUL-terminated
+    size_t out_size, err_size;
+};
+
+// Runs opengeni-ctl with the given words, closed by NULL; input: a file for stdin, NULL: /dev/null.
+struct run rig_run(const char *input, ...) __attribute__((sentinel));
+
+// The same in the background: what has been started has to be awaited.
+int rig_begin(const char *input, ...) __attribute__((sentinel));
+struct run rig_await(int pid);
+
+char *rig_file(const char *name); // root/name, for good
+void rig_write_file(const char *name, const void *data, size_t size);
