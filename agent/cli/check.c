@@ -222,9 +222,12 @@ static char *own_group(void)
     buffer_init(&text, 16384);
     char *path = NULL;
     if (io_read_file(AT_FDCWD, "/proc/self/cgroup", &text) && text.data) {
-        char *line = strncmp(text.data, "0::", 3) == 0 ? text.data : strstr(text.data, "\n0::");
-        line += line && *line == '\n';
-        if (line)
+        const char *line = text.data;
+        while (*line && strncmp(line, "0::", 3) != 0) {
+            line += strcspn(line, "\n");
+            line += *line == '\n';
+        }
+        if (*line)
             path = mem_printf("%.*s", (int)strcspn(line + 3, "\n"), line + 3);
     }
     buffer_fini(&text);

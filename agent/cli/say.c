@@ -3,20 +3,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "base/alloc.h"
 #include "base/fail.h"
 #include "base/log.h"
 #include "base/printable.h"
 
 static void write_line(FILE *to, const char *before, const char *format, va_list args)
 {
-    char *text;
-    if (vasprintf(&text, format, args) < 0)
-        return;
+    char text[2 * FAIL_TEXT_BYTES];
+    vsnprintf(text, sizeof text, format, args);
     printable_strip(text);
     log_redact(text);
     fprintf(to, "%s%s\n", before, text);
-    mem_free(text);
 }
 
 void say_error(const char *format, ...)

@@ -49,14 +49,16 @@ void workplace_close(struct workplace *place)
     secure_dir_fini(&place->config);
 }
 
-static const char *state_text(const struct status_connection *state, char text[3 * MOMENT_BYTES])
+enum { STATE_BYTES = 3 * MOMENT_BYTES };
+
+static const char *state_text(const struct status_connection *state, char text[STATE_BYTES])
 {
     char span[MOMENT_BYTES], ops[MOMENT_BYTES] = "";
     int64_t now = clock_wall_ms();
     if (state->ops_running > 0)
         snprintf(ops, sizeof ops, ", %lld operation%s running", (long long)state->ops_running,
                  state->ops_running == 1 ? "" : "s");
-    snprintf(text, 3 * MOMENT_BYTES, "%.20s%s%s%s", state->state ? state->state : "unknown",
+    snprintf(text, STATE_BYTES, "%.20s%s%s%s", state->state ? state->state : "unknown",
              state->since_ms ? " for " : "",
              state->since_ms ? moment_span((now - state->since_ms) / 1000, span) : "", ops);
     return text;
@@ -92,7 +94,7 @@ static void list_tokens(const struct connection *connection)
 
 static void list_valid(const struct workplace *place, const struct connection *connection)
 {
-    char state_room[3 * MOMENT_BYTES];
+    char state_room[STATE_BYTES];
     const struct status_connection *state = status_find(&place->live.status, connection->id);
     say("%s  %s%s", connection->id, connection->api_url,
         connection->legacy_origin ? "  (taken over; the origin is a guess)" : "");

@@ -62,8 +62,8 @@ bool config_dir_path(const char *option, char **path, bool *chosen, struct fail 
 
 bool config_dir_open(struct secure_dir *dir, const char *option, struct fail *why)
 {
-    char *path;
-    bool chosen;
+    char *path = NULL;
+    bool chosen = false;
     if (!config_dir_path(option, &path, &chosen, why))
         return false;
     bool opened = secure_dir_open(dir, path, chosen, why);
@@ -104,8 +104,8 @@ static bool make_path(char *path, struct fail *why)
 
 bool config_dir_create(struct secure_dir *dir, const char *option, struct fail *why)
 {
-    char *path;
-    bool chosen;
+    char *path = NULL;
+    bool chosen = false;
     if (!config_dir_path(option, &path, &chosen, why))
         return false;
     bool opened = (chosen || may_make(path, why)) && make_path(path, why) &&

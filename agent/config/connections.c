@@ -47,7 +47,7 @@ static void read_entry(const struct secure_dir *dir, const char *file,
     secure_file_forget(&text);
 }
 
-static void read_all(const struct secure_dir *dir, const struct names *names,
+static void read_all(const struct secure_dir *dir, const struct secure_names *names,
                      struct connections *out)
 {
     out->entries = mem_array(names->count, sizeof *out->entries);
@@ -76,7 +76,7 @@ bool connections_load(const struct secure_dir *config, const char *api_url,
         connections->legacy_problem = mem_string(fail_text(&legacy_why, room, sizeof room));
     }
     struct secure_dir dir;
-    struct names names;
+    struct secure_names names;
     bool read = secure_dir_open_below(config, CONFIG_CONNECTIONS, false, &dir, why);
     if (read) {
         read = secure_dir_list(&dir, &names, why);
@@ -121,7 +121,7 @@ bool connections_fingerprint(const struct secure_dir *config, uint64_t *fingerpr
 {
     struct blake3 hash;
     struct secure_dir dir;
-    struct names names;
+    struct secure_names names;
     blake3_init(&hash);
     if (config->fd >= 0)
         hash_file(config, CONFIG_LEGACY, &hash);

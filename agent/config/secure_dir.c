@@ -110,9 +110,9 @@ static int by_bytes(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct fail *why)
+bool secure_dir_list(const struct secure_dir *dir, struct secure_names *names, struct fail *why)
 {
-    *names = (struct names){0};
+    *names = (struct secure_names){0};
     if (dir->fd < 0)
         return true;
     // A descriptor of its own, because the position in a directory belongs to the open file.
@@ -145,10 +145,10 @@ bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct f
     return true;
 }
 
-void secure_names_fini(struct names *names)
+void secure_names_fini(struct secure_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         mem_free(names->names[i]);
     mem_free(names->names);
-    *names = (struct names){0};
+    *names = (struct secure_names){0};
 }

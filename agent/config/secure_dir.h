@@ -43,10 +43,10 @@ char *secure_dir_file(const struct secure_dir *dir, const char *name)
     __attribute__((malloc, warn_unused_result));
 
 // All names but . and .., sorted by bytes. A missing directory has none, as has a failure.
-struct names {
+struct secure_names {
     char **names;
     size_t count;
 };
-bool secure_dir_list(const struct secure_dir *dir, struct names *names, struct fail *why)
+bool secure_dir_list(const struct secure_dir *dir, struct secure_names *names, struct fail *why)
     __attribute__((warn_unused_result));
-void secure_names_fini(struct names *names);
+void secure_names_fini(struct secure_names *names);

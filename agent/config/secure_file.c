@@ -189,7 +189,7 @@ static pid_t writer_of(const char *name)
 
 void secure_file_sweep(const struct secure_dir *dir)
 {
-    struct names names;
+    struct secure_names names;
     if (!secure_dir_list(dir, &names, NULL))
         return; // the next start tries again
     for (size_t i = 0; i < names.count; i++) {

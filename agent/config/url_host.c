@@ -104,7 +104,7 @@ static bool ipv6(const char *text, size_t size, char host[URL_HOST_BYTES])
     copy[size] = '\0';
     if (inet_pton(AF_INET6, copy, address) != 1)
         return false;
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         pieces[i] = (unsigned)address[2 * i] << 8 | address[2 * i + 1];
     int length, zeros = longest_zeros(pieces, &length);
     int n = snprintf(host, URL_HOST_BYTES, "[");

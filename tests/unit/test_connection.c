@@ -267,6 +267,27 @@ START_TEST(size_depth_strings_and_counts_are_limited)
 }
 END_TEST
 
+START_TEST(ids_and_names_are_limited)
+{
+    for (size_t size = CONFIG_ID_BYTES_MAX - 1; size <= CONFIG_ID_BYTES_MAX + 1; size++) {
+        struct fail why;
+        char agent[CONFIG_ID_BYTES_MAX + 2] = "", name[NAME_BYTES_MAX + 2] = "";
+        memset(agent, 'a', size);
+        char *text = mem_printf(HEAD ",\"credentials\":{\"agent_id\":\"%s\",\"workspace_id\":"
+                                     "\"" WORKSPACE "\",\"nats_bearer\":\"\"}}",
+                                agent);
+        struct connection *c = parse(text, HOME_ID, &why);
+        ck_assert_int_eq(c != NULL, size <= CONFIG_ID_BYTES_MAX);
+        connection_free(c);
+        mem_free(text);
+        memset(name, 'n', size - CONFIG_ID_BYTES_MAX + NAME_BYTES_MAX);
+        text = mem_printf(
+            HEAD ",\"machine_name\":\"%s\",\"credentials\":{" IDS ",\"nats_bearer\":\"\"}}", name);
+        ck_assert_int_eq(accepted(text), size <= CONFIG_ID_BYTES_MAX);
+    }
+}
+END_TEST
+
 START_TEST(a_hundred_thousand_levels_do_no_harm)
 {
     char *text = mem_array(100001, 1);
@@ -429,6 +450,6 @@ RIG_MAIN("connection", ids_are_those_every_agent_computes,
          the_older_name_of_the_bearer_is_understood_and_the_newer_wins,
          a_bad_document_is_refused_with_a_reason_that_tells_no_content, every_truncation_is_refused,
          the_name_of_the_file_has_to_be_the_id, size_depth_strings_and_counts_are_limited,
-         a_hundred_thousand_levels_do_no_harm, what_is_written_reads_back_the_same,
-         nothing_is_written_that_could_not_be_read,
+         ids_and_names_are_limited, a_hundred_thousand_levels_do_no_harm,
+         what_is_written_reads_back_the_same, nothing_is_written_that_could_not_be_read,
          changes_are_told_apart_by_what_they_ask_of_a_link)

@@ -25,10 +25,10 @@ static bool reads(const char *name, enum secure_kind kind, size_t max, const cha
 
 static size_t files(void)
 {
-    struct names names;
+    struct secure_names names;
     ck_assert(secure_dir_list(&rig_config, &names, NULL));
     size_t count = names.count;
-    names_fini(&names);
+    secure_names_fini(&names);
     return count - 1; // connections/
 }
 

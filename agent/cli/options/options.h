@@ -9,7 +9,6 @@
 
 struct option_spec {
     const char *name;     // without the dashes; NULL ends a table
-    char letter;          // of the short form, which takes no argument; 0 for none
     const char *argument; // what help calls the argument; NULL for a flag
     const char *variable; // of the environment, which counts when the option is not given and it
                           // is not empty; NULL for none
@@ -19,6 +18,7 @@ struct option_spec {
     const char **value; // the argument: points into argv, or for a secret is a copy
     bool *flag;
 
+    char letter; // of a flag's short form, "-h"; 0 for none
     bool secret; // taken out of argv, or out of the environment altogether, so that neither other
                  // users nor children see it; the copy is freed with mem_free_secret
 };
