@@ -191,6 +191,11 @@ class Agent:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        found = re.search(r"(WARNING|ERROR): \w+Sanitizer.*|runtime error: .*", self.log_text()) \
+            if self.process and os.path.exists(self.log_path) else None
+        if found:
+            raise AssertionError("the agent's log holds a sanitizer's report:\n" +
+                                 self.log_text()[found.start():][:8000])
         shutil.rmtree(self.home, ignore_errors=True)
 
 
