@@ -1,0 +1,125 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/fail.h"
+#include "base/limits.h"
+#include "hub/data_dir.h"
+#include "hub/observed.h"
+#include "hub/private_file.h"
+#include "hub/sql.h"
+#include "hub/store.h"
+#include "hub/verbs.h"
+
+static const char usage[] = "Usage: opengeni-hub backup [--data DIR] TO\n"
+                            "Copies what the hub keeps into the new directory TO, also while it "
+                            "runs. To go back: stop the\n"
+                            "hub, put the copy in place of DIR, start it.\n";
+
+static const struct option options[] = {
+    {"data", required_argument, NULL, 'd'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+// SQLite makes a copy that belongs together, whatever is written in the meantime.
+static bool copy_database(struct sql *sql, const char *to, const char *name, struct fail *why)
+{
+    char *path = mem_printf("%s/%s", to, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool done = fd >= 0 ? sql_run(sql, why, "VACUUM INTO ?", "s", path)
+                        : fail_errno(why, errno, "create", path);
+    if (fd >= 0)
+        close(fd);
+    mem_free(path);
+    return done;
+}
+
+static bool copy_file(int from, int to, const char *name, bool needed, struct fail *why)
+{
+    struct buffer data;
+    struct fail missing;
+    buffer_init(&data, HUB_CERTIFICATE_BYTES_MAX);
+    bool done = private_file_read(from, name, &data, &missing);
+    if (done)
+        done = private_file_write(to, name, data.data, data.size, why);
+    else if (!needed && missing.error == ENOENT)
+        done = true;
+    else
+        *why = missing;
+    if (data.data)
+        explicit_bzero(data.data, data.size);
+    buffer_fini(&data);
+    return done;
+}
+
+static bool copy_certificates(int from, int to, struct fail *why)
+{
+    static const char *const names[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
+    int from_tls = openat(from, "tls", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (from_tls < 0)
+        return true; // there are none
+    bool done = mkdirat(to, "tls", 0700) == 0 || fail_errno(why, errno, "create", "tls");
+    int to_tls = done ? openat(to, "tls", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    for (size_t i = 0; i < sizeof names / sizeof names[0] && done; i++)
+        done = copy_file(from_tls, to_tls, names[i], false, why);
+    close(from_tls);
+    if (to_tls >= 0)
+        close(to_tls);
+    return done;
+}
+
+static bool copy_all(const struct data_dir *from, const char *to, struct fail *why)
+{
+    struct data_dir copy;
+    struct store store;
+    struct observed observed;
+    if (mkdir(to, 0700) != 0)
+        return fail_errno(why, errno, "create", to);
+    if (!data_dir_open(&copy, to, false, why))
+        return false;
+    bool done = store_open(&store, from, why);
+    if (done) {
+        done = copy_database(&store.sql, copy.path, "hub.db", why);
+        store_close(&store);
+    }
+    if (done && (done = observed_open(&observed, from, why))) {
+        done = copy_database(&observed.sql, copy.path, "observed.db", why);
+        observed_close(&observed);
+    }
+    done = done && copy_file(from->fd, copy.fd, "hub.key", true, why) &&
+           copy_file(from->fd, copy.fd, "admin.token", true, why) &&
+           copy_file(from->fd, copy.fd, "control.token", true, why) &&
+           copy_certificates(from->fd, copy.fd, why);
+    data_dir_close(&copy);
+    return done;
+}
+
+int cmd_backup(int argc, char **argv)
+{
+    const char *path = NULL;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (option != 'd')
+            return verb_misused(usage);
+        path = optarg;
+    }
+    if (argc - optind != 1)
+        return verb_misused(usage);
+    struct fail why;
+    struct data_dir dir;
+    if (!verb_open_dir(&dir, path, &why))
+        return verb_failed(&why);
+    bool done = copy_all(&dir, argv[optind], &why);
+    data_dir_close(&dir);
+    return done ? 0 : verb_failed(&why);
+}

@@ -1,0 +1,288 @@
+#include "hub/hub.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/fail.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "hub/bus.h"
+#include "hub/http_server.h"
+#include "hub/limiter.h"
+#include "hub/nats_config.h"
+#include "hub/nats_server.h"
+#include "hub/nkey.h"
+#include "hub/private_ca.h"
+#include "hub/private_file.h"
+#include "hub/roster.h"
+
+static void enlist(void *context, struct machine_record *record)
+{
+    roster_put(context, record);
+}
+
+static bool open_data(struct hub *hub, struct fail *why)
+{
+    char *path = hub->settings->data ? mem_string(hub->settings->data) : data_dir_default();
+    bool done = data_dir_open(&hub->dir, path, true, why) && data_dir_lock(&hub->dir, why) &&
+                secrets_load(&hub->secrets, &hub->dir, why) &&
+                store_open(&hub->store, &hub->dir, why) &&
+                observed_open(&hub->observed, &hub->dir, why);
+    mem_free(path);
+    if (!done)
+        return false;
+    hub->roster = roster_new(hub->store.workspace, false);
+    hub->watch.roster = hub->roster;
+    hub->account = nkey_new(NKEY_ACCOUNT, hub->secrets.nats_account);
+    return store_each_machine(&hub->store, enlist, hub->roster, why) &&
+           observed_restore(&hub->observed, hub->roster, why);
+}
+
+// Names that the certificate has to be good for.
+static bool prepare_private_ca(struct hub *hub, bool *renewed, struct fail *why)
+{
+    char host[256] = "";
+    const char *names[5];
+    size_t count = 0;
+    gethostname(host, sizeof host - 1);
+    names[count++] = "localhost";
+    names[count++] = "127.0.0.1";
+    if (*host && strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+                     strlen(host))
+        names[count++] = host;
+    if (hub->settings->name)
+        names[count++] = hub->settings->name;
+    const char *address = hub->settings->http.address;
+    if (*address && strcmp(address, "0.0.0.0") != 0 && strcmp(address, "::") != 0)
+        names[count++] = address;
+    return private_ca_prepare(&hub->dir, names, count, renewed, why);
+}
+
+static bool prepare_tls(struct hub *hub, struct fail *why)
+{
+    const struct settings *settings = hub->settings;
+    bool renewed;
+    if (!settings_has_tls(settings)) {
+        if (settings_is_public(settings))
+            log_warn("not encrypted: whoever is on the way sees commands and credentials; put a "
+                     "TLS proxy in front, or use --tls",
+                     NULL);
+        return true;
+    }
+    if (settings->certificate) {
+        hub->certificate = mem_string(settings->certificate);
+        hub->key = mem_string(settings->key);
+        return true;
+    }
+    if (!prepare_private_ca(hub, &renewed, why))
+        return false;
+    hub->certificate = data_dir_file(&hub->dir, "tls/server.pem");
+    hub->key = data_dir_file(&hub->dir, "tls/server.key");
+    hub->ca = mem_string("tls/ca.pem");
+    return true;
+}
+
+static bool write_nats_config(struct hub *hub, char **path, struct fail *why)
+{
+    const struct settings *settings = hub->settings;
+    const struct nats_config config = {
+        .client_address = "127.0.0.1",
+        .client_port = settings->nats_port,
+        .agents_address = *settings->agents.address ? settings->agents.address : "0.0.0.0",
+        .agents_port = settings->agents.port,
+        .certificate = hub->certificate,
+        .key = hub->key,
+        .issuer = hub->open ? NULL : nkey_public(hub->account),
+        .password = hub->secrets.nats_password,
+    };
+    struct buffer text;
+    buffer_init(&text, HUB_NATS_CONFIG_BYTES_MAX);
+    bool done =
+        nats_config_write(&config, &text)
+            ? private_file_write(hub->dir.fd, "nats.conf", text.data, text.size, why)
+            : fail_because(why, FAIL_INVALID, "the configuration of nats-server is too large");
+    if (text.data)
+        explicit_bzero(text.data, text.size);
+    buffer_fini(&text);
+    if (done)
+        *path = data_dir_file(&hub->dir, "nats.conf");
+    return done;
+}
+
+static bool judge_version(struct hub *hub, const char *program, struct fail *why)
+{
+    struct nats_version version;
+    if (!nats_server_version(program, &version, why))
+        return false;
+    hub->open = !nats_version_has_callout(version);
+    if (!hub->open)
+        return true;
+    if (settings_is_public(hub->settings))
+        return fail_because(why, FAIL_UNSUPPORTED,
+                            "nats-server %u.%u.%u cannot ask who may connect: with it the hub "
+                            "listens on loopback only. Install nats-server 2.10 or newer "
+                            "(https://nats.io/download) and name it with --nats-server PATH",
+                            version.major, version.minor, version.patch);
+    log_warn("NOBODY IS AUTHENTICATED: this nats-server is older than 2.10, so every user and "
+             "program of this computer can command every connected machine, and revoking one has "
+             "no effect. Good for trying out, for nothing else",
+             "nats-server", program, NULL);
+    roster_set_open(hub->roster, true);
+    return true;
+}
+
+static bool start_nats(struct hub *hub, struct fail *why)
+{
+    if (hub->settings->nats_url) {
+        hub->nats_url = mem_string(hub->settings->nats_url);
+        return true;
+    }
+    hub->nats_url = mem_printf("nats://127.0.0.1:%d", hub->settings->nats_port);
+    char *program = nats_server_find(hub->settings->nats_server, why), *config = NULL;
+    bool done = program && judge_version(hub, program, why) &&
+                write_nats_config(hub, &config, why) &&
+                (hub->nats = nats_server_start(program, config, why));
+    mem_free(program);
+    mem_free(config);
+    return done;
+}
+
+static void on_message(void *context, const char *subject, const void *data, size_t size)
+{
+    struct hub *hub = context;
+    watch_feed(&hub->watch, subject, data, size, moment_now());
+}
+
+static bool nats_is_ready(void *context)
+{
+    struct hub *hub = context;
+    return !hub->nats || nats_server_ready(hub->nats);
+}
+
+static void on_flood(void *context, const char *machine)
+{
+    struct hub *hub = context;
+    bus_cut(hub->bus, machine);
+}
+
+// A server of our own that cannot start at all ends the hub with the reason; one that runs by
+// itself may still come.
+static bool connect_bus(struct hub *hub, struct fail *why)
+{
+    const struct bus_setup setup = {
+        .url = hub->nats_url,
+        .password = hub->open ? NULL : hub->secrets.nats_password,
+        .ready = nats_is_ready,
+        .subjects = watch_subjects,
+        .on_message = on_message,
+        .on_question = hub_authorize,
+        .context = hub,
+    };
+    hub->bus = bus_start(&setup, why);
+    if (!hub->bus)
+        return false;
+    char error[FAIL_WHAT_BYTES];
+    for (int waited = 0; waited < HUB_NATS_START_MS; waited += HUB_NATS_LOOK_MS) {
+        if (bus_wait_up(hub->bus, HUB_NATS_LOOK_MS))
+            return true;
+        if (hub->nats && nats_server_ended(hub->nats, error, sizeof error))
+            return fail_because(why, FAIL_SYSTEM, "nats-server does not start: %.200s", error);
+    }
+    bus_last_error(hub->bus, error, sizeof error);
+    if (hub->nats)
+        return fail_because(why, FAIL_TIMEOUT, "nats-server does not answer: %.200s", error);
+    log_warn("nats-server does not answer yet", "url", hub->nats_url, "reason", error, NULL);
+    return true;
+}
+
+static bool listen_http(struct hub *hub, struct fail *why)
+{
+    char *socket = data_dir_file(&hub->dir, "hub.sock");
+    const struct http_setup setup = {
+        .address = hub->settings->http.address,
+        .port = hub->settings->http.port,
+        .certificate = hub->certificate,
+        .key = hub->key,
+        .socket_path = socket,
+        .answer = hub_answer,
+        .context = hub,
+    };
+    hub->http = http_server_new(&setup, why);
+    mem_free(socket);
+    return hub->http != NULL;
+}
+
+bool hub_start(struct hub *hub, const struct settings *settings, struct fail *why)
+{
+    *hub = (struct hub){.settings = settings, .started_ms = clock_boot_ms()};
+    hub->dir = (struct data_dir){.fd = -1, .lock = -1};
+    hub->watch = (struct watch){.cut = on_flood, .context = hub};
+    hub->failures = limiter_new(HUB_FAILURES_BURST, HUB_FAILURES_PER_SECOND);
+    return open_data(hub, why) && prepare_tls(hub, why) && listen_http(hub, why) &&
+           start_nats(hub, why) && connect_bus(hub, why);
+}
+
+void hub_run(struct hub *hub)
+{
+    http_server_run(hub->http);
+}
+
+void hub_end(struct hub *hub)
+{
+    http_server_end(hub->http);
+}
+
+void hub_stop(struct hub *hub)
+{
+    struct fail why;
+    http_server_free(hub->http); // its requests use everything else
+    bus_stop(hub->bus);
+    nats_server_stop(hub->nats);
+    if (hub->roster && hub->observed.sql.db &&
+        !observed_save(&hub->observed, hub->roster, true, &why))
+        log_warn("history not saved", "reason", log_why(&why), NULL);
+    observed_close(&hub->observed);
+    store_close(&hub->store);
+    roster_free(hub->roster);
+    nkey_free(hub->account);
+    limiter_free(hub->failures);
+    mem_free(hub->certificate);
+    mem_free(hub->key);
+    mem_free(hub->ca);
+    mem_free(hub->nats_url);
+    secrets_wipe(&hub->secrets);
+    data_dir_close(&hub->dir);
+}
+
+static void take_over_certificates(struct hub *hub)
+{
+    http_server_reload(hub->http);
+    if (hub->nats)
+        nats_server_reload(hub->nats);
+}
+
+void hub_renew(struct hub *hub)
+{
+    struct fail why;
+    bool renewed = false;
+    if (hub->ca && !prepare_private_ca(hub, &renewed, &why))
+        log_error("certificate not renewed", "reason", log_why(&why), NULL);
+    if (renewed)
+        take_over_certificates(hub);
+}
+
+void hub_reload(struct hub *hub)
+{
+    log_info("reloading", NULL);
+    take_over_certificates(hub);
+}
+
+bool hub_healthy(struct hub *hub)
+{
+    return bus_up(hub->bus);
+}

@@ -1,0 +1,84 @@
+#include "hub/limiter.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "hub/bucket.h"
+
+struct entry {
+    char address[64];
+    struct bucket bucket;
+};
+
+struct limiter {
+    pthread_mutex_t lock;
+    struct bucket_rate rate;
+    struct entry entries[HUB_LIMITER_ADDRESSES];
+};
+
+struct limiter *limiter_new(double burst, double per_second)
+{
+    struct limiter *limiter = mem_new(struct limiter);
+    pthread_mutex_init(&limiter->lock, NULL);
+    limiter->rate = (struct bucket_rate){burst, per_second};
+    return limiter;
+}
+
+void limiter_free(struct limiter *limiter)
+{
+    pthread_mutex_destroy(&limiter->lock);
+    mem_free(limiter);
+}
+
+// Of an IPv6 address only the network counts: whoever has one address has 2^64.
+static void network_of(const char *address, char network[64])
+{
+    snprintf(network, 64, "%s", address);
+    size_t colons = 0;
+    for (char *p = network; *p; p++)
+        if (*p == ':' && ++colons == 4)
+            *p = '\0';
+}
+
+// The entry of the address, or the one that has rested longest, made its own when make is set.
+static struct entry *find(struct limiter *limiter, const char *network, bool make)
+{
+    struct entry *oldest = &limiter->entries[0];
+    for (size_t i = 0; i < HUB_LIMITER_ADDRESSES; i++) {
+        struct entry *entry = &limiter->entries[i];
+        if (strcmp(entry->address, network) == 0)
+            return entry;
+        if (entry->bucket.at_ms < oldest->bucket.at_ms)
+            oldest = entry;
+    }
+    if (!make)
+        return NULL;
+    *oldest = (struct entry){0};
+    snprintf(oldest->address, sizeof oldest->address, "%s", network);
+    return oldest;
+}
+
+bool limiter_allows(struct limiter *limiter, const char *address, int64_t now_ms)
+{
+    char network[64];
+    network_of(address, network);
+    pthread_mutex_lock(&limiter->lock);
+    struct entry *entry = find(limiter, network, false);
+    struct bucket copy = entry ? entry->bucket : (struct bucket){0};
+    bool allows = bucket_take(&copy, &limiter->rate, 1, now_ms);
+    pthread_mutex_unlock(&limiter->lock);
+    return allows;
+}
+
+void limiter_charge(struct limiter *limiter, const char *address, int64_t now_ms)
+{
+    char network[64];
+    network_of(address, network);
+    pthread_mutex_lock(&limiter->lock);
+    bool taken = bucket_take(&find(limiter, network, true)->bucket, &limiter->rate, 1, now_ms);
+    (void)taken;
+    pthread_mutex_unlock(&limiter->lock);
+}
