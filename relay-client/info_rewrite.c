@@ -23,7 +23,8 @@ static enum info_rewrite no_info(struct fail *why, const char *line, size_t size
     size_t n = size < SHOWN_BYTES ? size : SHOWN_BYTES;
     memcpy(shown, line, n);
     shown[n] = '\0';
-    fail_because(why, FAIL_PROTOCOL, "this is no NATS server, or it refuses us: its first line is %s",
+    fail_because(why, FAIL_PROTOCOL,
+                 "this is no NATS server, or it refuses us: its first line is %s",
                  printable_strip(shown));
     return INFO_INVALID;
 }

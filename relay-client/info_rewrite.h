@@ -1,5 +1,5 @@
-// The first line of a NATS server, made fit for a client that already is inside TLS: the server says
-// that TLS is required, and the client would start it a second time.
+// The first line of a NATS server, made fit for a client that already is inside TLS: the server
+// says that TLS is required, and the client would start it a second time.
 #pragma once
 
 #include <stddef.h>

@@ -78,7 +78,7 @@ int loopback_accept(int listener)
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
             return fd;
         }
-        log_warn("a stranger on the loopback port was refused", NULL);
+        log_info("a connection to the loopback port was not ours, or has ended already", NULL);
         close(fd);
     }
 }

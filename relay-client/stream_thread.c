@@ -103,8 +103,8 @@ static void handle_descriptors(void)
     stream.turn_size = 0;
 }
 
-static int descriptors_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                         size_t size)
+static int descriptors_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                                void *in, size_t size)
 {
     (void)wsi, (void)user, (void)in, (void)size;
     if (reason == LWS_CALLBACK_RAW_RX_FILE)
@@ -186,8 +186,7 @@ static struct lws_context *make_context(void)
 {
     lws_set_log_level(log_level() >= LOG_DEBUG ? LLL_ERR | LLL_WARN | LLL_NOTICE : 0, emit);
     static const struct lws_protocols protocols[] = {
-        {.name = "descriptors", .callback = descriptors_callback},
-        {.name = WS_PROTOCOL_BULK,
+        {.name = WS_PROTOCOL_BULK, // the first one also hears of every connection's end
          .callback = ws_callback,
          .rx_buffer_size = TUNNEL_FRAME_BYTES,
          .tx_packet_size = WS_SEND_BYTES_MAX},
@@ -195,6 +194,7 @@ static struct lws_context *make_context(void)
          .callback = ws_callback,
          .rx_buffer_size = WS_CHANNEL_RECEIVE_BYTES,
          .tx_packet_size = WS_SEND_BYTES_MAX},
+        {.name = "descriptors", .callback = descriptors_callback},
         {0},
     };
     struct lws_context_creation_info info = {
@@ -223,9 +223,8 @@ static struct lws_context *make_context(void)
         return NULL;
     stream.vhost = lws_create_vhost(context, &info);
     lws_sock_file_fd_type epoll = {.filefd = stream.epoll};
-    if (!stream.vhost ||
-        !lws_adopt_descriptor_vhost(stream.vhost, LWS_ADOPT_RAW_FILE_DESC, epoll, "descriptors",
-                                    NULL)) {
+    if (!stream.vhost || !lws_adopt_descriptor_vhost(stream.vhost, LWS_ADOPT_RAW_FILE_DESC, epoll,
+                                                     "descriptors", NULL)) {
         lws_context_destroy(context);
         return NULL;
     }
@@ -236,7 +235,8 @@ static bool set_up(void)
 {
     stream.tls = ws_tls_context();
     stream.epoll = epoll_create1(EPOLL_CLOEXEC);
-    stream.posted = (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = run_tasks};
+    stream.posted =
+        (struct watch){.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .ready = run_tasks};
     if (!stream.tls || stream.epoll < 0 || stream.posted.fd < 0)
         return false;
     stream.context = make_context();

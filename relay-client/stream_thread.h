@@ -1,6 +1,5 @@
-// The one thread that owns every WebSocket, terminal and tunnel. It is started on first use, sleeps
-// while nothing happens, and never blocks: no name look-ups, no files, no waiting. Everything below
-// but stream_start, stream_stop and stream_post is for that thread alone.
+// What runs on the stream thread. It sleeps while nothing happens, and never blocks: no name
+// look-ups, no files, no waiting. Everything but stream_post is for that thread alone.
 #pragma once
 
 #include <libwebsockets.h>
@@ -8,14 +7,10 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "relay/stream.h"
 
-// Safe to call from any thread, any number of times.
-bool stream_start(struct fail *why) __attribute__((warn_unused_result));
-
-// Ends every WebSocket and the thread; tasks that have not run by then never do.
-void stream_stop(void);
-
-// Has the thread run a task, in the order of posting. False when there is no thread (any more).
+// Has the thread run a task, in the order of posting. False when there is no thread (any
+// more); a task that was taken may still never run when the thread ends.
 bool stream_post(void (*run)(void *argument), void *argument);
 
 bool stream_here(void); // the caller is the stream thread

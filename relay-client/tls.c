@@ -11,7 +11,7 @@
 
 // Where distributions keep their bundle, for an OpenSSL that was built for another one.
 static const char *const bundles[] = {
-    "/etc/ssl/certs/ca-certificates.crt", // Debian, Ubuntu, Arch, Gentoo
+    "/etc/ssl/certs/ca-certificates.crt",                // Debian, Ubuntu, Arch, Gentoo
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", // Fedora, RHEL
     "/etc/pki/tls/certs/ca-bundle.crt",
     "/etc/ssl/ca-bundle.pem", // SUSE
@@ -34,12 +34,6 @@ SSL_CTX *tls_context(int (*verify)(X509_STORE_CTX *, void *), void *argument)
     return context;
 }
 
-static bool is_set(const char *variable)
-{
-    const char *value = getenv(variable);
-    return value && *value;
-}
-
 // Whether certificates can be found by the hash of their subject there: 8 hexadecimal digits and a
 // number, "4a6481c9.0" (openssl-rehash(1)).
 static bool is_hashed(const char *path)
@@ -53,12 +47,38 @@ static bool is_hashed(const char *path)
     return found;
 }
 
-// True when OpenSSL's own places, or what the environment says instead, hold anything.
-static bool default_places_exist(void)
+static const char *from_environment(const char *variable)
 {
-    return is_set(X509_get_default_cert_file_env()) || is_set(X509_get_default_cert_dir_env()) ||
-           access(X509_get_default_cert_file(), R_OK) == 0 ||
-           is_hashed(X509_get_default_cert_dir());
+    const char *value = getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static const char *find_bundle(void)
+{
+    const char *own = X509_get_default_cert_file();
+    if (access(own, R_OK) == 0)
+        return own;
+    for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++)
+        if (access(bundles[i], R_OK) == 0)
+            return bundles[i];
+    return NULL;
+}
+
+// A directory is read certificate by certificate, when one is needed. A bundle costs 30 ms and more
+// than a megabyte each time, so it is taken only where there is no such directory.
+static void add_system_store(X509_STORE *trust)
+{
+    const char *file = from_environment(X509_get_default_cert_file_env());
+    const char *directory = from_environment(X509_get_default_cert_dir_env());
+    if (!directory && is_hashed(X509_get_default_cert_dir()))
+        directory = X509_get_default_cert_dir();
+    if (!file && !directory)
+        file = find_bundle();
+    if (directory)
+        X509_STORE_load_path(trust, directory);
+    if (file)
+        X509_STORE_load_file(trust, file);
+    ERR_clear_error();
 }
 
 X509_STORE *tls_trust(const char *ca_file, struct fail *why)
@@ -69,13 +89,7 @@ X509_STORE *tls_trust(const char *ca_file, struct fail *why)
         fail_because(why, FAIL_SYSTEM, "TLS: out of memory");
         return NULL;
     }
-    // A directory is read certificate by certificate, when needed: it costs no memory.
-    X509_STORE_set_default_paths(trust);
-    if (!default_places_exist())
-        for (size_t i = 0; i < sizeof bundles / sizeof *bundles; i++)
-            if (access(bundles[i], R_OK) == 0 && X509_STORE_load_file(trust, bundles[i]) == 1)
-                break;
-    ERR_clear_error();
+    add_system_store(trust);
     if (ca_file && X509_STORE_load_file(trust, ca_file) != 1) {
         char text[TLS_ERROR_BYTES];
         fail_because(why, FAIL_INVALID, "cannot use the CA file: %s", tls_error(text, sizeof text));
@@ -113,7 +127,8 @@ bool tls_verify(X509_STORE_CTX *chain, X509_STORE *trust, const char *host, stru
     bool good = check &&
                 X509_STORE_CTX_init(check, trust, X509_STORE_CTX_get0_cert(chain),
                                     X509_STORE_CTX_get0_untrusted(chain)) == 1 &&
-                X509_STORE_CTX_set_default(check, "ssl_server") == 1 && expect_host(check, chain, host);
+                X509_STORE_CTX_set_default(check, "ssl_server") == 1 &&
+                expect_host(check, chain, host);
     if (good) {
         good = X509_verify_cert(check) == 1;
         error = X509_STORE_CTX_get_error(check);
@@ -132,7 +147,10 @@ const char *tls_error(char *text, size_t room)
 {
     unsigned long error = ERR_get_error();
     const char *reason = ERR_reason_error_string(error);
-    snprintf(text, room, "%s", error == 0 ? "the connection was lost" : reason ? reason : "unknown");
+    snprintf(text, room, "%s",
+             error == 0 ? "the connection was lost"
+             : reason   ? reason
+                        : "unknown");
     ERR_clear_error();
     return text;
 }

@@ -78,8 +78,8 @@ static void tune(int fd)
                sizeof(unsigned));
 }
 
-static bool connect_to(struct tls_tunnel *tunnel, const union address *address,
-                       int64_t deadline_ms, struct fail *why)
+static bool connect_to(struct tls_tunnel *tunnel, const union address *address, int64_t deadline_ms,
+                       struct fail *why)
 {
     char text[ADDRESS_TEXT_BYTES], to[ADDRESS_TEXT_BYTES + 16];
     address_text(address, text);
@@ -327,10 +327,10 @@ static void sleep_until_ready(struct tls_tunnel *tunnel, bool leaving, int64_t u
     const struct pipe *out = &tunnel->out, *in = &tunnel->in;
     short near = (short)((out->from == out->to && !out->ended ? POLLIN : 0) |
                          (in->from < in->to ? POLLOUT : 0));
-    struct pollfd fds[] = {{.fd = near ? tunnel->local : -1, .events = near},
-                           {.fd = tunnel->remote_wants ? tunnel->remote : -1,
-                            .events = tunnel->remote_wants},
-                           {.fd = leaving ? -1 : tunnel->leave_fd, .events = POLLIN}};
+    struct pollfd fds[] = {
+        {.fd = near ? tunnel->local : -1, .events = near},
+        {.fd = tunnel->remote_wants ? tunnel->remote : -1, .events = tunnel->remote_wants},
+        {.fd = leaving ? -1 : tunnel->leave_fd, .events = POLLIN}};
     int64_t left = until_ms < 0 ? -1 : until_ms - clock_mono_ms();
     poll(fds, 3, until_ms >= 0 && left < 0 ? 0 : (int)left);
 }
@@ -354,8 +354,8 @@ static void serve(struct tls_tunnel *tunnel, struct fail *why)
         }
         if (until < 0 && has_left(tunnel))
             until = clock_mono_ms() + TUNNEL_DRAIN_MS;
-        else if (until >= 0 && ((!moved && tunnel->out.from == tunnel->out.to) ||
-                                clock_mono_ms() >= until)) {
+        else if (until >= 0 &&
+                 ((!moved && tunnel->out.from == tunnel->out.to) || clock_mono_ms() >= until)) {
             fail_because(why, FAIL_CANCELLED, "the tunnel was closed");
             return;
         }

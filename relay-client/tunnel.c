@@ -86,7 +86,7 @@ static bool wait_until_settled(struct tunnel *tunnel, struct cancel *cancel, str
         break;
     }
     pthread_mutex_lock(&tunnel->lock);
-    bool good = tunnel->established && !tunnel->ended;
+    bool good = tunnel->established; // it may have ended since: its last words are still there
     if (!good && why)
         *why = tunnel->why;
     pthread_mutex_unlock(&tunnel->lock);

@@ -1,6 +1,6 @@
 // Carries a NATS connection to a server that wants WebSocket or TLS: the NATS client connects to a
-// loopback port of ours, and the bytes are copied both ways. (From nats.c 3.11 on a connected socket
-// can be handed over with natsOptions_SetProxyConnHandler; this works with every version.)
+// loopback port of ours, and the bytes are copied both ways. (From nats.c 3.11 on a connected
+// socket can be handed over with natsOptions_SetProxyConnHandler; this works with every version.)
 #pragma once
 
 #include <stdbool.h>

@@ -262,8 +262,8 @@ static void prepared(void *preparation_)
 static void *prepare(void *preparation_)
 {
     struct preparation *preparation = preparation_;
-    preparation->good = resolve(preparation->host, preparation->port, &preparation->addresses,
-                                &preparation->why);
+    preparation->good =
+        resolve(preparation->host, preparation->port, &preparation->addresses, &preparation->why);
     if (preparation->good && preparation->tls) {
         preparation->trust = tls_trust(preparation->ca_file, &preparation->why);
         preparation->good = preparation->trust != NULL;
@@ -334,8 +334,7 @@ static void timer_fired(struct stream_timer *timer)
     struct ws *ws = lws_container_of(timer, struct ws, timer);
     switch (ws->state) {
     case PREPARING:
-        fail_because(&ws->why, FAIL_TIMEOUT, "the name %.120s could not be resolved in time",
-                     ws->host);
+        fail_because(&ws->why, FAIL_TIMEOUT, "the look-up of %.120s took too long", ws->host);
         finish(ws);
         break;
     case CONNECTING:
@@ -478,12 +477,12 @@ static void attempt_failed(struct ws *ws, struct lws *wsi, const char *text, siz
     if (ws->explained)
         ;
     else if (ws->request_sent && status && status != 101)
-        ws->explained = !fail_because(&ws->why, FAIL_SYSTEM,
-                                      "the server answers with HTTP status %u", status);
+        ws->explained =
+            !fail_because(&ws->why, FAIL_SYSTEM, "the server answers with HTTP status %u", status);
     else if (ws->request_sent)
-        ws->explained = !fail_because(&ws->why, FAIL_SYSTEM,
-                                      "the server does not speak WebSocket here (%.*s)",
-                                      size < 100 ? (int)size : 100, text ? text : "");
+        ws->explained =
+            !fail_because(&ws->why, FAIL_SYSTEM, "the server does not speak WebSocket here (%.*s)",
+                          size < 100 ? (int)size : 100, text ? text : "");
     else if (*tls_complaint)
         ws->explained = !fail_because(&ws->why, FAIL_SYSTEM, "TLS: %s", tls_complaint);
     tls_complaint[0] = '\0';
@@ -601,8 +600,12 @@ static int connection_callback(struct ws *ws, struct lws *wsi, enum lws_callback
         peer_closes(ws, in, size);
         return 0;
     case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY: // now and then it comes without the one above
         lws_set_opaque_user_data(wsi, NULL);
-        gone(ws);
+        if (ws->state == CONNECTING)
+            attempt_failed(ws, wsi, NULL, 0);
+        else
+            gone(ws);
         return 0;
     default:
         return 0;
@@ -622,7 +625,8 @@ int ws_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
     case LWS_CALLBACK_CLIENT_RECEIVE_PONG:
     case LWS_CALLBACK_CLIENT_WRITEABLE:
     case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
-    case LWS_CALLBACK_CLIENT_CLOSED: {
+    case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY: {
         struct ws *ws = lws_get_opaque_user_data(wsi);
         return ws ? connection_callback(ws, wsi, reason, in, size) : 0;
     }

@@ -32,7 +32,9 @@ struct ws_tunnel {
     bool over;
 };
 
-enum { INBOUND_ROOM = TUNNEL_QUEUE_BYTES_MAX + 4 * TUNNEL_FRAME_BYTES }; // a pause takes effect late
+enum {
+    INBOUND_ROOM = TUNNEL_QUEUE_BYTES_MAX + 4 * TUNNEL_FRAME_BYTES
+}; // a pause takes effect late
 
 static void stop_descriptor(struct watch *watch)
 {
@@ -42,7 +44,15 @@ static void stop_descriptor(struct watch *watch)
     io_close(&watch->fd);
 }
 
-// The end of everything but the owner's reference.
+static void finish(struct ws_tunnel *tunnel)
+{
+    stop_descriptor(&tunnel->listener);
+    timer_stop(&tunnel->timer);
+    tunnel_unref(&tunnel->base);
+}
+
+// Nothing is moved any more. Where a client is still to come, the door stays open for it: in the
+// moment a listener closes, a connection can be made that nobody ever answers.
 static void end(struct ws_tunnel *tunnel, const struct fail *why)
 {
     if (tunnel->over)
@@ -51,12 +61,11 @@ static void end(struct ws_tunnel *tunnel, const struct fail *why)
     if (tunnel->ws)
         ws_close(tunnel->ws, LWS_CLOSE_STATUS_NORMAL);
     tunnel->ws = NULL;
-    stop_descriptor(&tunnel->listener);
     stop_descriptor(&tunnel->local);
-    timer_stop(&tunnel->timer);
     buffer_fini(&tunnel->inbound);
     tunnel_ended(&tunnel->base, why);
-    tunnel_unref(&tunnel->base);
+    if (tunnel->listener.fd < 0)
+        finish(tunnel);
 }
 
 static void end_because(struct ws_tunnel *tunnel, enum fail_kind kind, const char *text)
@@ -234,6 +243,11 @@ static void client_connects(struct watch *watch, unsigned events)
     int fd = loopback_accept(watch->fd);
     if (fd < 0)
         return;
+    if (tunnel->over) {
+        io_close(&fd);
+        finish(tunnel);
+        return;
+    }
     stop_descriptor(watch);
     timer_stop(&tunnel->timer);
     tunnel->local = (struct watch){.fd = fd, .ready = local_ready};
@@ -246,6 +260,11 @@ static void client_connects(struct watch *watch, unsigned events)
 static void timer_fired(struct stream_timer *timer)
 {
     struct ws_tunnel *tunnel = lws_container_of(timer, struct ws_tunnel, timer);
+    if (tunnel->over) {
+        finish(tunnel);
+        return;
+    }
+    stop_descriptor(&tunnel->listener);
     if (tunnel->leaving)
         end_because(tunnel, FAIL_CANCELLED, "the tunnel was closed");
     else
@@ -271,10 +290,8 @@ static void far_opened(void *tunnel_)
 
 static void dial(void *tunnel_)
 {
-    static const struct ws_events events = {.opened = far_opened,
-                                            .received = far_data,
-                                            .writable = far_writable,
-                                            .closed = far_closed};
+    static const struct ws_events events = {
+        .opened = far_opened, .received = far_data, .writable = far_writable, .closed = far_closed};
     struct ws_tunnel *tunnel = tunnel_;
     struct ws_target target = {.tls = tunnel->base.scheme == TUNNEL_WSS,
                                .host = tunnel->base.host,
@@ -295,8 +312,7 @@ static bool ws_tunnel_start(struct tunnel *base, struct fail *why)
     buffer_init(&tunnel->inbound, INBOUND_ROOM);
     if (!stream_start(why))
         return false;
-    return stream_post(dial, tunnel) ||
-           fail_because(why, FAIL_CANCELLED, "the agent is stopping");
+    return stream_post(dial, tunnel) || fail_because(why, FAIL_CANCELLED, "the agent is stopping");
 }
 
 static void leave(void *tunnel_)
@@ -306,8 +322,11 @@ static void leave(void *tunnel_)
         tunnel->leaving = true;
         timer_set(&tunnel->timer, TUNNEL_DRAIN_MS);
         ws_want_write(tunnel->ws);
-    } else {
+    } else if (!tunnel->over) {
+        stop_descriptor(&tunnel->listener);
         end_because(tunnel, FAIL_CANCELLED, "the tunnel was closed");
+    } else if (tunnel->listener.fd >= 0) {
+        finish(tunnel);
     }
     tunnel_unref(&tunnel->base);
 }
