@@ -131,7 +131,10 @@ bool rpc_send_raw(struct rpc *rpc, const char *subject, const void *data, size_t
     call->reconnects = reconnects(rpc);
     call->sent_ns = rpc_now_ns();
     natsStatus status = natsConnection_PublishRequest(rpc->nats, subject, reply, data, (int)size);
-    if (status != NATS_OK) {
+    // A connection that breaks just now is made again; whether the request got through, nobody
+    // knows.
+    bool broken = status == NATS_IO_ERROR && !natsConnection_IsClosed(rpc->nats);
+    if (status != NATS_OK && !broken) {
         rpc_drop(rpc, call);
         return server_fault(rpc, status, fault);
     }

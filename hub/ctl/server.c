@@ -27,7 +27,7 @@ static bool read_token(const char *path, char **token, struct fault *fault)
     if (!ok) {
         fault_local(fault, errno, "token file", path);
     } else {
-        size_t size = text.data ? strcspn(text.data, "\r\n") : 0;
+        size_t size = text.size ? strcspn(text.data, "\r\n") : 0;
         ok = size > 0;
         if (ok) {
             text.data[size] = '\0';
@@ -36,7 +36,7 @@ static bool read_token(const char *path, char **token, struct fault *fault)
             fault_set(fault, FAULT_LOCAL, "token file %s: the first line is empty", path);
         }
     }
-    if (text.data)
+    if (text.size)
         explicit_bzero(text.data, text.size);
     buffer_fini(&text);
     return ok;

@@ -24,13 +24,24 @@ extern char **environ;
 
 struct rig rig;
 
+enum { KEPT_MAX = 1024, PATH_BYTES = 256 };
+
 static struct {
     pid_t server;
     bool token;
     bool fenced_only;
     natsConnection *nats;
     natsSubscription *subscriptions[2];
+    void *kept[KEPT_MAX]; // freed at the end
+    size_t kept_count;
 } own;
+
+static void *keep(void *memory)
+{
+    ck_assert_uint_lt(own.kept_count, KEPT_MAX);
+    own.kept[own.kept_count++] = memory;
+    return memory;
+}
 
 static int free_port(void)
 {
@@ -153,18 +164,19 @@ void rig_stop(void)
     nats_CloseAndWait(5000);
     stop_server();
     pid_t pid;
-    char *argv[] = {"rm", "-rf", rig.root, rig_file(".nats.log"), NULL};
-    snprintf(argv[3], 128, "%s.nats.log", rig.root);
+    char log[96];
+    snprintf(log, sizeof log, "%s.nats.log", rig.root);
+    char *argv[] = {"rm", "-rf", rig.root, log, NULL};
     if (posix_spawnp(&pid, "rm", NULL, NULL, argv, environ) == 0)
         waitpid(pid, NULL, 0);
-    free(argv[3]);
+    while (own.kept_count > 0)
+        free(own.kept[--own.kept_count]);
 }
 
 char *rig_file(const char *name)
 {
-    size_t room = 256;
-    char *path = malloc(room);
-    snprintf(path, room, "%s/%s", rig.root, name);
+    char *path = keep(malloc(PATH_BYTES));
+    snprintf(path, PATH_BYTES, "%s/%s", rig.root, name);
     return path;
 }
 
@@ -175,7 +187,6 @@ void rig_write_file(const char *name, const void *data, size_t size)
     ck_assert_int_ge(fd, 0);
     ck_assert(io_write_all(fd, data, size));
     close(fd);
-    free(path);
 }
 
 enum { WORDS_MAX = 32 };
@@ -196,8 +207,6 @@ static int begin(const char *input, va_list list)
     pid_t pid;
     ck_assert_int_eq(posix_spawn(&pid, OG_CTL, &files, NULL, argv, environ), 0);
     posix_spawn_file_actions_destroy(&files);
-    free(out);
-    free(err);
     return pid;
 }
 
@@ -208,9 +217,8 @@ static char *take_file(const char *name, size_t *size)
     buffer_init(&text, 64u << 20);
     ck_assert(io_read_file(AT_FDCWD, path, &text));
     ck_assert(buffer_append(&text, "", 0));
-    free(path);
     *size = text.size;
-    return text.data;
+    return keep(text.data);
 }
 
 struct run rig_await(int pid)

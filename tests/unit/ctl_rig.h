@@ -17,17 +17,17 @@ struct rig {
     char root[64];   // directory of the stand-in's files, and of ours
     char server[64]; // URL
     int port;
-    // How the stand-in behaves; to be set before a run:
-    int busy;              // so many requests are refused as DRAINING
-    bool silent;           // it answers nothing
-    bool mute_after_exec;  // it answers nothing once an exec has come in
-    int short_reads_from;  // reads from this offset on bring one byte less; 0: never
-    int fail_writes_after; // so many writes work, then the disk is full; 0: all do
-    size_t reads_fit;      // a read of more bytes is PAYLOAD_TOO_LARGE; 0: all fit
-    const char *raw_reply; // sent instead of any answer; raw_size bytes
-    size_t raw_size;
+    // How the stand-in behaves. It runs on a thread of its own:
+    _Atomic int busy;              // so many requests are refused as DRAINING
+    _Atomic bool silent;           // it answers nothing
+    _Atomic bool mute_after_exec;  // it answers nothing once an exec has come in
+    _Atomic int short_reads_from;  // reads from this offset on bring one byte less; 0: never
+    _Atomic int fail_writes_after; // so many writes work, then the disk is full; 0: all do
+    _Atomic size_t reads_fit;      // a read of more bytes is PAYLOAD_TOO_LARGE; 0: all fit
+    const char *_Atomic raw_reply; // sent instead of any answer; raw_size bytes
+    _Atomic size_t raw_size;
     // What has come in:
-    volatile int requests, writes;
+    _Atomic int requests, writes;
 };
 
 extern struct rig rig;
@@ -36,6 +36,8 @@ void rig_start(bool fenced_only, bool token); // token: the server wants RIG_TOK
 void rig_stop(void);
 void rig_announce(void); // a hello and a heartbeat, now
 void rig_restart_server(void);
+
+// All texts below last until rig_stop.
 
 struct run {
     int status;      // of waitpid: exit status, or 256 + the signal
@@ -50,5 +52,5 @@ struct run rig_run(const char *input, ...) __attribute__((sentinel));
 int rig_begin(const char *input, ...) __attribute__((sentinel));
 struct run rig_await(int pid);
 
-char *rig_file(const char *name); // root/name, for good
+char *rig_file(const char *name); // root/name
 void rig_write_file(const char *name, const void *data, size_t size);
