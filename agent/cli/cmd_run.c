@@ -2,8 +2,7 @@
 // same, so that a service manager or a terminal goes on watching it.
 //
 // The daemon's command line is made here and nowhere else. Its options, all optional:
-//     --config-dir DIR  --api-url URL  --ca-file FILE  --channel NAME  --machine-name NAME
-//     --wait  --virtual-desktop  --virtual-display DISPLAY  --virtual-geometry WIDTHxHEIGHT
+//     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -18,8 +17,8 @@
 
 static const char daemon_name[] = "opengeni-agentd";
 
-static const char *channel, *machine_name, *workspace_id, *virtual_display, *virtual_geometry;
-static bool wait_for_connection, virtual_desktop;
+static const char *machine_name, *unused;
+static bool wait_for_connection;
 
 struct daemon_line {
     const char *words[24];
@@ -82,12 +81,8 @@ static int become_daemon(const struct invocation *invocation, const struct workp
     add(&line, "--config-dir", place->config.path);
     add(&line, "--api-url", invocation->api_url_given ? invocation->api_url : NULL);
     add(&line, "--ca-file", invocation->ca_file);
-    add(&line, "--channel", channel);
     add(&line, "--machine-name", machine_name);
     add_flag(&line, "--wait", wait_for_connection);
-    add_flag(&line, "--virtual-desktop", virtual_desktop);
-    add(&line, "--virtual-display", virtual_display);
-    add(&line, "--virtual-geometry", virtual_geometry);
     fflush(stdout);
     execv(path, (char *const *)line.words);
     say_error("cannot start %s: %s", path, strerrordesc_np(errno));
@@ -117,10 +112,6 @@ static int explain_nothing_to_do(const struct invocation *invocation, const stru
 static int run(const struct invocation *invocation)
 {
     struct workplace place;
-    if (channel && strcmp(channel, "stable") != 0 && strcmp(channel, "beta") != 0) {
-        say_error("the channel is either stable or beta");
-        return EXIT_USAGE;
-    }
     if (!workplace_open(invocation, &place))
         return hopeless();
     bool may_wait = wait_for_connection || under_service_manager();
@@ -145,23 +136,9 @@ const struct command command_run = {
              .argument = "NAME",
              .help = "instead of the host's name",
              .value = &machine_name},
-            {.name = "channel",
-             .argument = "NAME",
-             .help = "of updates: stable or beta",
-             .value = &channel},
-            {.name = "virtual-desktop",
-             .help = "start a display of its own (Xvfb)",
-             .flag = &virtual_desktop},
-            {.name = "virtual-display",
-             .argument = "DISPLAY",
-             .help = "its number (:99)",
-             .value = &virtual_display},
-            {.name = "virtual-geometry",
-             .argument = "WxH",
-             .help = "its size (1280x800)",
-             .value = &virtual_geometry},
-            // Scripts for older agents pass it, because there run could connect, too.
-            {.name = "workspace-id", .argument = "ID", .value = &workspace_id},
+            // Scripts for older agents pass these, because there run could connect, too.
+            {.name = "channel", .argument = "NAME", .value = &unused},
+            {.name = "workspace-id", .argument = "ID", .value = &unused},
             {.name = NULL},
         },
     .run = run,
