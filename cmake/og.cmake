@@ -19,6 +19,9 @@ function(og_library name)
     target_link_libraries(og_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
 endfunction()
 
+# What is installed, without the tests.
+add_custom_target(programs)
+
 # og_program(<name> SOURCES ... LINKS ...): an installed program, runnable from build/bin.
 function(og_program name)
     cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
@@ -27,6 +30,7 @@ function(og_program name)
     target_link_libraries(${name} PRIVATE ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
     install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    add_dependencies(programs ${name})
 endfunction()
 
 # og_test(<name> SOURCES ... LINKS ...): a unit test written with Check, run by ctest.

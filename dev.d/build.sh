@@ -8,7 +8,7 @@ build_preset() {
 }
 
 dev_build() {
-    build_preset release
+    build_preset release --target programs
     echo "programs are in $PWD/build/bin"
 }
 

@@ -14,7 +14,7 @@ demo_run() {
 }
 
 dev_demo() {
-    build_preset release
+    build_preset release --target programs
     local home port ws_port
     home=$(mktemp -d -t opengeni-demo.XXXXXX)
     DEMO_HOME=$home DEMO_PIDS=()
