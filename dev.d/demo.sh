@@ -9,7 +9,7 @@ demo_say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # Shows a command as a person would type it, then runs it.
 demo_run() {
-    printf '$ %s\n' "$*"
+    printf '$ %s\n' "${*@Q}"
     "$@"
 }
 
@@ -55,9 +55,9 @@ JSON
         tail -n 20 "$home/agent.log" >&2
         exit 1
     fi
-    demo_run opengeni-ctl ping "$machine"
+    demo_run opengeni-ctl ping --count 1 "$machine"
     demo_run opengeni-ctl exec "$machine" -- uname -a
-    demo_run opengeni-ctl exec "$machine" --shell 'echo "hello from $(hostname), in $PWD"'
+    demo_run opengeni-ctl exec --shell "$machine" 'echo "hello from $(hostname), in $PWD"'
     echo "hello, file" | demo_run opengeni-ctl put "$machine" - hello.txt
     demo_run opengeni-ctl ls -l "$machine" .
     demo_run opengeni-ctl cat "$machine" hello.txt
