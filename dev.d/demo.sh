@@ -9,7 +9,14 @@ demo_say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 
 # Shows a command as a person would type it, then runs it.
 demo_run() {
-    printf '$ %s\n' "${*@Q}"
+    local word line='$'
+    for word in "$@"; do
+        case $word in
+        *[!A-Za-z0-9_./:@=+,-]*) line+=" '$word'" ;;
+        *) line+=" $word" ;;
+        esac
+    done
+    echo "$line"
     "$@"
 }
 
