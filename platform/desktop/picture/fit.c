@@ -100,7 +100,7 @@ static void update_other(struct fit *fit, const struct picture *picture, enum pn
     unsigned count = strip_count(picture->pixels.height);
     uint64_t *hashes = mem_array(count, sizeof *hashes);
     for (unsigned i = 0; i < count; i++)
-        hashes[i] = picture_strip_hash(picture, i);
+        hashes[i] = picture_strip_hash(picture, i, pixels_strip_hash(&picture->pixels, i));
     strips_update(fit->other, picture, hashes, effort);
     mem_free(hashes);
 }

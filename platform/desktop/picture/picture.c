@@ -64,19 +64,28 @@ const uint32_t *picture_row(const struct picture *picture, unsigned y, uint32_t 
     return scratch;
 }
 
-uint64_t picture_strip_hash(const struct picture *picture, unsigned strip)
+uint64_t pixels_strip_hash(const struct pixels *pixels, unsigned strip)
 {
-    const struct pixels *pixels = &picture->pixels;
-    unsigned first = strip * STRIP_ROWS, rows = strip_rows(pixels->height, strip);
-    const unsigned char *data = pixels->data + first * pixels->stride;
-    size_t size = rows * pixels->stride;
-    uint32_t crc = libdeflate_crc32(picture->keep, data, size);
-    uint32_t adler = libdeflate_adler32(1, data, size);
-    if (cursor_touches(picture->cursor, first, (long)first + rows)) {
-        const struct cursor_image *cursor = picture->cursor;
-        const int32_t place[3] = {cursor->x, cursor->y, (int32_t)cursor->serial};
-        crc = libdeflate_crc32(crc, place, sizeof place);
+    const unsigned char *data = pixels->data + (size_t)strip * STRIP_ROWS * pixels->stride;
+    size_t size = strip_rows(pixels->height, strip) * pixels->stride;
+    uint64_t hash = (uint64_t)libdeflate_crc32(0, data, size) << 32 | libdeflate_adler32(1, data, size);
+    return hash ? hash : 1;
+}
+
+uint64_t picture_strip_hash(const struct picture *picture, unsigned strip, uint64_t pixels_hash)
+{
+    const struct cursor_image *cursor = picture->cursor;
+    long first = (long)strip * STRIP_ROWS;
+    bool touched = cursor_touches(cursor, first, first + strip_rows(picture->pixels.height, strip));
+    if (!touched && picture->keep == 0xffffff)
+        return pixels_hash;
+    uint32_t over[4] = {picture->keep};
+    if (touched) {
+        over[1] = (uint32_t)cursor->x;
+        over[2] = (uint32_t)cursor->y;
+        over[3] = cursor->serial + 1;
     }
-    uint64_t hash = (uint64_t)crc << 32 | adler;
+    uint64_t hash = pixels_hash ^ (uint64_t)libdeflate_crc32(1, over, sizeof over) << 32 ^
+                    libdeflate_crc32(2, over, sizeof over);
     return hash ? hash : 1;
 }

@@ -1,0 +1,29 @@
+// opengeni-agent-desktop: started by the daemon when a desktop is needed, never by a person.
+#include <X11/Xlib.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "desktop_protocol/protocol.h"
+#include "desktop_x11/serve.h"
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        puts("opengeni-agent-desktop " OG_VERSION);
+        return 0;
+    }
+    if (argc != 2 || strcmp(argv[1], "--serve") != 0 || fcntl(DESKTOP_HELD_FD, F_GETFD) < 0) {
+        fputs("opengeni-agent-desktop is part of opengeni-agent, which starts it when needed.\n",
+              stderr);
+        return 2;
+    }
+    log_init();
+    signal(SIGPIPE, SIG_IGN);
+    for (int fd = DESKTOP_VIEW_FD; fd <= DESKTOP_HELD_FD; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    XInitThreads();
+    return serve(DESKTOP_VIEW_FD, DESKTOP_INPUT_FD, DESKTOP_HELD_FD);
+}

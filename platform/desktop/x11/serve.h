@@ -1,0 +1,7 @@
+// The desktop process: answers the daemon on the view socket, feeds viewers, ends when nobody has
+// needed it for a while.
+#pragma once
+
+// view, input: sockets; held: memory that outlives this process, -1 for none. Returns the exit
+// status.
+int serve(int view, int input, int held);

@@ -1,0 +1,135 @@
+#include "xvfb.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ARGUMENTS_MAX = 48 };
+
+void sleep_ms(int ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000l};
+    nanosleep(&time, NULL);
+}
+
+static void die(const char *what)
+{
+    perror(what);
+    abort();
+}
+
+static void put16(FILE *file, unsigned value)
+{
+    fputc((int)(value >> 8), file);
+    fputc((int)(value & 255), file);
+}
+
+static void put_text(FILE *file, const char *text, size_t size)
+{
+    put16(file, (unsigned)size);
+    fwrite(text, 1, size, file);
+}
+
+// Good for any display: family "wild", no number.
+static void write_cookie(const char *path)
+{
+    char bytes[16];
+    FILE *random = fopen("/dev/urandom", "r"), *file = fopen(path, "w");
+    if (!random || !file || fread(bytes, 1, sizeof bytes, random) != sizeof bytes)
+        die(path);
+    put16(file, 65535);
+    put_text(file, "", 0);
+    put_text(file, "", 0);
+    put_text(file, "MIT-MAGIC-COOKIE-1", 18);
+    put_text(file, bytes, sizeof bytes);
+    fclose(random);
+    fclose(file);
+    chmod(path, 0600);
+}
+
+static pid_t start_child(char *const *arguments, const char *display, const char *cookie)
+{
+    pid_t parent = getpid(), pid = fork();
+    if (pid != 0)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(1);
+    if (display) {
+        setenv("DISPLAY", display, 1);
+        setenv("XAUTHORITY", cookie[0] ? cookie : "/nonexistent", 1);
+    }
+    int null_fd = open("/dev/null", O_RDWR);
+    dup2(null_fd, STDOUT_FILENO);
+    if (!getenv("XVFB_SHOW_ERRORS"))
+        dup2(null_fd, STDERR_FILENO);
+    execvp(arguments[0], arguments);
+    _exit(127);
+}
+
+bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *const *options)
+{
+    memset(xvfb, 0, sizeof *xvfb);
+    if (access("/usr/bin/Xvfb", X_OK) != 0)
+        return false;
+    strcpy(xvfb->directory, "/tmp/og-xvfb-XXXXXX");
+    if (!mkdtemp(xvfb->directory))
+        die("mkdtemp");
+    if (with_cookie) {
+        snprintf(xvfb->cookie, sizeof xvfb->cookie, "%s/cookie", xvfb->directory);
+        write_cookie(xvfb->cookie);
+    }
+    int ready[2];
+    char fd[16];
+    if (pipe(ready) != 0)
+        die("pipe");
+    snprintf(fd, sizeof fd, "%d", ready[1]);
+    fcntl(ready[0], F_SETFD, FD_CLOEXEC);
+    char *arguments[ARGUMENTS_MAX] = {"Xvfb",   "-displayfd", fd,    "-screen", "0", (char *)screen,
+                                      "-noreset", "-nolisten", "tcp"};
+    int count = 9;
+    if (with_cookie) {
+        arguments[count++] = "-auth";
+        arguments[count++] = xvfb->cookie;
+    }
+    while (options && *options && count < ARGUMENTS_MAX - 1)
+        arguments[count++] = *options++;
+    xvfb->pid = start_child(arguments, NULL, NULL);
+    close(ready[1]);
+    char number[8] = "";
+    size_t size = 0;
+    for (ssize_t n; size < sizeof number - 1 && (n = read(ready[0], number + size, 1)) > 0; size++)
+        if (number[size] == '\n')
+            break;
+    number[size] = '\0';
+    close(ready[0]);
+    if (size == 0)
+        die("Xvfb does not start");
+    snprintf(xvfb->display, sizeof xvfb->display, ":%s", number);
+    return true;
+}
+
+void xvfb_stop(struct xvfb *xvfb)
+{
+    if (xvfb->pid > 0) {
+        kill(xvfb->pid, SIGCONT);
+        kill(xvfb->pid, SIGTERM);
+        waitpid(xvfb->pid, NULL, 0);
+    }
+    xvfb->pid = 0;
+    if (xvfb->cookie[0])
+        unlink(xvfb->cookie);
+    rmdir(xvfb->directory);
+}
+
+pid_t xvfb_run(const struct xvfb *xvfb, char *const *arguments)
+{
+    return start_child(arguments, xvfb->display, xvfb->cookie);
+}
