@@ -81,6 +81,10 @@ static void answer_result(struct http_response *response, enum enrol_result resu
         answer_error(response, 401, "token_expired", false,
                      "this enrolment token has expired; make another one with: opengeni-hub token");
         break;
+    case ENROL_TOO_OFTEN:
+        response->retry_after = "2";
+        answer_error(response, 429, "rate_limited", true, "too many failed attempts; slow down");
+        break;
     case ENROL_IMPOSSIBLE:
         answer_error(response, 503, "unavailable", true,
                      "the hub cannot store the enrolment right now; the token is still good");
@@ -118,8 +122,10 @@ static void exchange(struct hub *hub, const struct http_request *request, json_t
     } else {
         if (result == ENROL_IMPOSSIBLE)
             log_error("enrolment cannot be stored", "reason", log_why(&why), NULL);
-        else
-            limiter_charge(hub->failures, request->peer, moment_now().mono_ms);
+        // Only failures count: a hundred machines behind one address can enrol at once, and a
+        // stranger behind the same address does not keep them out.
+        else if (!limiter_take(hub->failures, request->peer, moment_now().mono_ms))
+            result = ENROL_TOO_OFTEN;
         answer_result(response, result);
     }
     mem_free(nats_url);
@@ -131,12 +137,6 @@ void api_exchange(struct hub *hub, const char *id, const struct http_request *re
                   struct http_response *response)
 {
     (void)id;
-    // Only failures count, so that a hundred machines behind one address can enrol at once.
-    if (!limiter_allows(hub->failures, request->peer, moment_now().mono_ms)) {
-        response->retry_after = "2";
-        answer_error(response, 429, "rate_limited", true, "too many failed attempts; slow down");
-        return;
-    }
     json_t *body = http_json(request);
     if (body)
         exchange(hub, request, body, response);

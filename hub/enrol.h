@@ -40,6 +40,7 @@ enum enrol_result {
     ENROL_BAD_TOKEN, // not a token of this hub
     ENROL_SPENT,     // it has enrolled a machine already
     ENROL_EXPIRED,
+    ENROL_TOO_OFTEN,  // only said to strangers who fail again and again
     ENROL_IMPOSSIBLE, // the store failed: nothing has changed, the token is still good
 };
 

@@ -43,8 +43,8 @@ static void network_of(const char *address, char network[64])
             *p = '\0';
 }
 
-// The entry of the address, or the one that has rested longest, made its own when make is set.
-static struct entry *find(struct limiter *limiter, const char *network, bool make)
+// The entry of the address; a new one takes the place of the one that has rested longest.
+static struct entry *find(struct limiter *limiter, const char *network)
 {
     struct entry *oldest = &limiter->entries[0];
     for (size_t i = 0; i < HUB_LIMITER_ADDRESSES; i++) {
@@ -54,31 +54,17 @@ static struct entry *find(struct limiter *limiter, const char *network, bool mak
         if (entry->bucket.at_ms < oldest->bucket.at_ms)
             oldest = entry;
     }
-    if (!make)
-        return NULL;
     *oldest = (struct entry){0};
     snprintf(oldest->address, sizeof oldest->address, "%s", network);
     return oldest;
 }
 
-bool limiter_allows(struct limiter *limiter, const char *address, int64_t now_ms)
+bool limiter_take(struct limiter *limiter, const char *address, int64_t now_ms)
 {
     char network[64];
     network_of(address, network);
     pthread_mutex_lock(&limiter->lock);
-    struct entry *entry = find(limiter, network, false);
-    struct bucket copy = entry ? entry->bucket : (struct bucket){0};
-    bool allows = bucket_take(&copy, &limiter->rate, 1, now_ms);
+    bool taken = bucket_take(&find(limiter, network)->bucket, &limiter->rate, 1, now_ms);
     pthread_mutex_unlock(&limiter->lock);
-    return allows;
-}
-
-void limiter_charge(struct limiter *limiter, const char *address, int64_t now_ms)
-{
-    char network[64];
-    network_of(address, network);
-    pthread_mutex_lock(&limiter->lock);
-    bool taken = bucket_take(&find(limiter, network, true)->bucket, &limiter->rate, 1, now_ms);
-    (void)taken;
-    pthread_mutex_unlock(&limiter->lock);
+    return taken;
 }

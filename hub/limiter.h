@@ -9,8 +9,6 @@ struct limiter;
 struct limiter *limiter_new(double burst, double per_second);
 void limiter_free(struct limiter *limiter);
 
-// Whether the address has anything left. Asking costs nothing.
-bool limiter_allows(struct limiter *limiter, const char *address, int64_t now_ms);
-
-// One failure of the address.
-void limiter_charge(struct limiter *limiter, const char *address, int64_t now_ms);
+// Counts one failure of the address; false when it has had too many.
+bool limiter_take(struct limiter *limiter, const char *address, int64_t now_ms)
+    __attribute__((warn_unused_result));

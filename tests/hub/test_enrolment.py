@@ -1,0 +1,192 @@
+"""Tokens become machines: once, durably, and for nobody else."""
+
+import concurrent.futures
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+
+from hubrig import HUB, claims, run
+
+
+def test_a_token_enrols_one_machine(hub):
+    token = hub.token()
+    status, answer = hub.exchange(token)
+    assert status == 201
+    credentials = answer["credentials"]
+    assert credentials["natsUrls"] == [f"ws://127.0.0.1:{hub.agents_port}"]
+    assert credentials["relayUrl"] == f"ws://127.0.0.1:{hub.port}/stream"
+    assert credentials["consentedWholeMachine"] and not credentials["consentedScreenControl"]
+    bearer = claims(credentials["bearer"])
+    assert bearer["agentId"] == bearer["enrollmentId"] == credentials["agentId"]
+    assert bearer["subjectPrefix"] == credentials["subjectPrefix"]
+    assert 29 * 86400 < bearer["exp"] - time.time() < 31 * 86400
+    status, answer = hub.exchange(token)
+    assert status == 401 and answer["error"]["code"] == "token_used"
+
+
+def test_screen_control_is_agreed_to_with_the_token(hub):
+    status, answer = hub.exchange(hub.token("--screen-control"), requestsScreenControl=False)
+    assert status == 201 and answer["credentials"]["consentedScreenControl"] is True
+    status, answer = hub.exchange(hub.token(), requestsScreenControl=True)
+    assert status == 201 and answer["credentials"]["consentedScreenControl"] is False
+
+
+def test_of_many_at_once_exactly_one_succeeds(hub):
+    for _ in range(5):
+        token = hub.token()
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            statuses = [r[0] for r in pool.map(lambda _: hub.exchange(token), range(12))]
+        assert statuses.count(201) == 1 and set(statuses) <= {201, 401, 429}
+
+
+def test_a_token_expires(hub):
+    token = hub.token("--ttl", "1s")
+    time.sleep(2.1)
+    status, answer = hub.exchange(token)
+    assert status == 401 and answer["error"]["code"] == "token_expired"
+
+
+def test_the_token_command_prints_nothing_else_and_wants_sense(hub):
+    lines = run("token", "--data", hub.data, "--count", 3).splitlines()
+    assert len(set(lines)) == 3 and all(line.startswith("oget_") for line in lines)
+    for wrong in (["--ttl", "0s"], ["--ttl", "31d"], ["--ttl", "5"], ["--ttl", "x"], ["extra"],
+                  ["--count", "0"], ["--nonsense"]):
+        done = run("token", "--data", hub.data, *wrong, check=False)
+        assert done.returncode == 2 and done.stdout == ""
+    done = run("token", "--data", hub.data + "-none", check=False)
+    assert done.returncode == 1 and "No such file" in done.stderr
+
+
+def test_tokens_can_be_made_while_no_hub_runs(hub):
+    hub.stop()
+    token = hub.token()
+    hub.start()
+    assert hub.exchange(token)[0] == 201
+
+
+def test_enrolling_again_keeps_the_machine(hub):
+    key = uuid.uuid4().hex
+    first, second = hub.enrol(key), hub.enrol(key, machineName="other")
+    assert first["agentId"] == second["agentId"] and first["bearer"] != second["bearer"]
+    assert claims(second["bearer"])["credentialGeneration"] == 2
+    assert len(hub.admin("GET", "/api/machines")[1]["machines"]) == 1
+
+
+def test_bodies_that_are_wrong_are_refused_with_a_reason(hub):
+    good = {"token": "x", "publicKey": "k", "os": "linux", "arch": "x86_64", "machineName": "m"}
+    for change in ({"token": None}, {"token": 5}, {"token": ""}, {"publicKey": ""},
+                   {"publicKey": "k" * 1025}, {"publicKey": 1}, {"publicKey": "a b"}, {"os": "beos"},
+                   {"arch": "mips"}, {"machineName": ""}, {"machineName": "n" * 257},
+                   {"machineName": 7}):
+        body = dict(good)
+        body.update(change)
+        body = {k: v for k, v in body.items() if v is not None}
+        status, answer = hub.post("/v1/enrollments/token/exchange", body)
+        assert status == 400, (change, answer)
+        assert answer["error"]["code"] == "bad_request" and answer["error"]["requestId"]
+    for text in ("", "[]", "null", "{", '{"token":"a","token":"b"}', "\xff", "[" * 10000):
+        assert hub.request("POST", "/v1/enrollments/token/exchange", text)[0] == 400
+
+
+def test_guessing_is_slowed_down_and_enrolling_is_not(hub):
+    statuses = [hub.exchange("oget_guess.guess")[0] for _ in range(25)]
+    assert statuses[:20] == [401] * 20 and 429 in statuses[20:]
+    for _ in range(40):
+        assert hub.exchange(hub.token())[0] == 201
+
+
+def test_the_device_flow_is_refused_as_agents_expect(hub):
+    status, answer = hub.post("/v1/enrollments/device/start", {"workspaceId": str(uuid.uuid4())})
+    assert status == 404 and "token" in answer["error"]["message"]
+
+
+def test_nothing_secret_is_logged_or_stored(hub):
+    token = hub.token()
+    credentials = hub.exchange(token)[1]["credentials"]
+    hub.exchange(token)
+    secrets = [token.split(".")[1], credentials["bearer"].split(".")[1],
+               credentials["relayToken"].split(".")[1]]
+    hub.stop()
+    for name in os.listdir(hub.data):
+        path = os.path.join(hub.data, name)
+        if os.path.isfile(path):
+            content = open(path, "rb").read()
+            assert not any(secret.encode() in content for secret in secrets), name
+            assert os.stat(path).st_mode & 0o077 == 0, name
+    assert not any(secret in hub.log() for secret in secrets)
+
+
+def test_acknowledged_enrolments_survive_sigkill(hub):
+    """Killed at random moments of a burst: whatever was answered with 201 is there afterwards, and
+    whatever was not leaves its token good or spent, never half."""
+    acknowledged = {}
+    for round_ in range(6):
+        tokens = run("token", "--data", hub.data, "--count", 60).split()
+        stop = threading.Event()
+
+        def enrol(part):
+            for token in part:
+                if stop.is_set():
+                    return
+                try:
+                    status, answer = hub.exchange(token)
+                except OSError:
+                    return
+                if status == 201:
+                    acknowledged[answer["credentials"]["agentId"]] = answer["credentials"]
+
+        threads = [threading.Thread(target=enrol, args=(tokens[i::4],)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.02 + 0.05 * round_)
+        hub.process.send_signal(signal.SIGKILL)
+        hub.process.wait()
+        stop.set()
+        for thread in threads:
+            thread.join()
+        hub.start()
+        known = {m["id"] for m in hub.admin("GET", "/api/machines")[1]["machines"]}
+        assert set(acknowledged) <= known
+    assert len(acknowledged) > 20
+    from hubrig import Machine
+    for credentials in list(acknowledged.values())[:10]:
+        Machine(hub, credentials).connect().nats.close()
+
+
+def test_a_full_disk_refuses_and_recovers(make_hub, tmp_path):
+    """RLIMIT_FSIZE stands for the disk: SQLite cannot grow its files."""
+    hub = make_hub(start=False)
+    hub.start()
+    tokens = run("token", "--data", hub.data, "--count", 300).split()
+    hub.stop()
+    import resource
+    limit = 400_000
+    hub.log_file = open(hub.log_path, "ab")
+    hub.process = subprocess.Popen(
+        hub.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: (signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
+                            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))))
+    from hubrig import wait_until
+    wait_until(hub._ready, 20)
+    statuses = [hub.exchange(t, key="k" * 900 + str(i), machineName="n" * 250)[0]
+                for i, t in enumerate(tokens)]
+    assert 503 in statuses and statuses[0] == 201
+    assert set(statuses) <= {201, 503}
+    assert hub.get("/metrics")[0] == 200
+    done = statuses.count(201)
+    hub.stop()
+    hub.start()
+    assert len(hub.admin("GET", "/api/machines")[1]["machines"]) == done
+    refused = tokens[statuses.index(503)]
+    assert hub.exchange(refused)[0] == 201
+
+
+def test_version_and_help():
+    assert subprocess.run([HUB, "--version"], capture_output=True,
+                          text=True).stdout.startswith("opengeni-hub 1.")
+    assert "serve" in run("--help")
+    assert run("nonsense", check=False).returncode == 2
