@@ -151,8 +151,7 @@ START_TEST(mistakes_end_with_status_2_and_a_usage_line)
                                         "status --api-url=https://user:hushhush@x",
                                         "connections --api-url x",
                                         "help a b",
-                                        "-x",
-                                        "run --channel nightly"};
+                                        "-x"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         EXPECT(lines[i], 2);
         ck_assert_str_eq(got.out, "");
@@ -373,13 +372,12 @@ START_TEST(run_becomes_the_daemon_and_hands_its_options_on)
     ck_assert_str_eq(strchr(got.out, '\n'), expected);
     mem_free(expected);
     EXPECT("", 42); // bare, but connected
-    EXPECT("--ca-file /ca run --channel=beta --machine-name desk --wait --virtual-desktop "
-           "--virtual-display :7 --virtual-geometry 1x1 --api-url HTTPS://X.example/ "
-           "--workspace-id " WORKSPACE,
+    EXPECT("--ca-file /ca run --channel=beta --machine-name desk --wait "
+           "--api-url HTTPS://X.example/ --workspace-id " WORKSPACE,
            42);
-    HAS(out, "<--api-url>\n<https://x.example>\n<--ca-file>\n</ca>\n<--channel>\n<beta>\n"
-             "<--machine-name>\n<desk>\n<--wait>\n<--virtual-desktop>\n<--virtual-display>\n<:7>\n"
-             "<--virtual-geometry>\n<1x1>\n");
+    HAS(out, "<--api-url>\n<https://x.example>\n<--ca-file>\n</ca>\n<--machine-name>\n<desk>\n"
+             "<--wait>\n");
+    HAS_NOT(out, "beta");
     HAS_NOT(out, "workspace");
     HAS_NOT(out, "hushhush");
     setenv("OPENGENI_API_URL", "https://y.example", 1);
