@@ -171,6 +171,7 @@
 #define DESKTOP_SHOT_MS          10000
 #define DESKTOP_INPUT_MS         10000      // one pointer or key event, without the typing of texts
 #define DESKTOP_TYPING_MS        20000      // a text is typed faster when it would take longer
+#define DESKTOP_TEXT_MS          28000      // one text, waiting for its turn included
 #define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
 #define DESKTOP_HELD_MS          60000      // keys are let go after this long without input
 
