@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include "base/cancel.h"
 #include "base/random.h"
@@ -91,6 +92,29 @@ START_TEST(command_need_not_read_its_input)
         feed_random(&trial, 1000000);
         trial_run(&trial);
         ck_assert_int_eq(trial.result.exit_code, 4);
+        free((void *)trial.command.input);
+        trial_fini(&trial);
+    }
+}
+END_TEST
+
+static int64_t cpu_ms(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+START_TEST(waiting_takes_no_processor_time)
+{
+    static const char *const texts[] = {"exec <&-; sleep 1", "exec >&- 2>&-; sleep 1",
+                                        "sleep 1; cat >/dev/null", "sleep 4 & exit 0"};
+    for (size_t i = 0; i < 4; i++) {
+        TRIAL_SHELL(trial, texts[i]);
+        feed_random(&trial, 1000000);
+        int64_t before = cpu_ms();
+        trial_run(&trial);
+        ck_assert_int_lt(cpu_ms() - before, 500);
         free((void *)trial.command.input);
         trial_fini(&trial);
     }
@@ -440,7 +464,7 @@ CHECK_MAIN("command", 120, output_streams_and_exit_code_are_told_apart,
            signal_that_ends_the_leader_is_minus_one, command_without_input_reads_its_end_at_once,
            input_and_output_larger_than_pipes_do_not_block_each_other,
            command_may_write_much_before_it_reads, command_need_not_read_its_input,
-           command_that_closes_its_output_is_still_waited_for,
+           waiting_takes_no_processor_time, command_that_closes_its_output_is_still_waited_for,
            output_beyond_the_limit_is_counted_and_the_command_completes,
            output_of_exactly_the_limit_is_kept_whole, no_output_at_all_may_be_kept,
            time_limit_stops_the_command_and_keeps_its_output,

@@ -94,6 +94,9 @@ START_TEST(every_way_to_leave_the_group_is_followed)
         "env -i setsid sh -c 'echo $$ >a; exec sleep 300' &",
         // without the mark and without a parent, in the session of one that has it
         "setsid sh -c '(env -i /bin/sh -c \"echo \\$\\$ >a; exec sleep 300\" &) ; sleep 300' &",
+        // the same in a group of its own
+        "setsid bash -c 'set -m; (env -i /bin/sh -c \"echo \\$\\$ >a; exec sleep 300\" &);"
+        " sleep 300' &",
         // without the mark and without a parent, in the command's session
         "set -m; (env -i /bin/sh -c 'echo $$ >a; exec sleep 300' &)",
         // deaf
@@ -110,7 +113,7 @@ START_TEST(every_way_to_leave_the_group_is_followed)
 }
 END_TEST
 
-enum { WAYS = 10 };
+enum { WAYS = 11 };
 
 START_TEST(tree_that_is_deep_and_wide_is_found_whole)
 {
