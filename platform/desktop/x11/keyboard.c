@@ -73,7 +73,7 @@ static int group_of(const struct keyboard *keyboard, unsigned code)
     case XkbClampIntoRange:
         return groups - 1;
     case XkbRedirectIntoRange:
-        group = XkbOutOfRangeGroupNumber(info);
+        group = (int)XkbOutOfRangeGroupNumber(info);
         return group < groups ? group : 0;
     default:
         return group % groups;
