@@ -198,11 +198,11 @@ static void close_all(struct bus *bus)
 static void serve(struct bus *bus)
 {
     while (!bus->stop && !bus->lost) {
-        char machine[UUID_BYTES];
-        int64_t wait_ms = cuts_next(&bus->cuts, clock_mono_ms(), machine);
+        struct cut_order order;
+        int64_t wait_ms = cuts_next(&bus->cuts, clock_mono_ms(), &order);
         if (wait_ms == 0 && connections_used(bus) == CONNECTIONS) {
             pthread_mutex_unlock(&bus->lock);
-            cut_machine(bus->connections[SYSTEM], machine);
+            cut_carry_out(bus->connections[SYSTEM], &order);
             pthread_mutex_lock(&bus->lock);
         } else if (wait_ms != 0) {
             wait_change(bus, wait_ms);

@@ -2,16 +2,18 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
 struct cut {
-    char machine[UUID_BYTES];
-    int64_t at_ms;
+    struct cut_order order;
+    int64_t at_ms; // mono
     unsigned left; // how often yet
 };
 
@@ -24,17 +26,18 @@ void cuts_fini(struct cuts *cuts)
 void cuts_add(struct cuts *cuts, const char *machine, int64_t now_ms)
 {
     size_t i = 0;
-    while (i < cuts->count && strcmp(cuts->entries[i].machine, machine) != 0)
+    while (i < cuts->count && strcmp(cuts->entries[i].order.machine, machine) != 0)
         i++;
     if (i == cuts->count && cuts->count++ == cuts->room) {
         cuts->room = cuts->room ? 2 * cuts->room : 16;
         cuts->entries = mem_resize(cuts->entries, cuts->room * sizeof *cuts->entries);
     }
-    cuts->entries[i] = (struct cut){.at_ms = now_ms, .left = 2};
-    snprintf(cuts->entries[i].machine, UUID_BYTES, "%s", machine);
+    cuts->entries[i] =
+        (struct cut){.order = {.decided_ms = clock_wall_ms()}, .at_ms = now_ms, .left = 2};
+    snprintf(cuts->entries[i].order.machine, UUID_BYTES, "%s", machine);
 }
 
-int64_t cuts_next(struct cuts *cuts, int64_t now_ms, char machine[UUID_BYTES])
+int64_t cuts_next(struct cuts *cuts, int64_t now_ms, struct cut_order *order)
 {
     int64_t wait_ms = -1;
     for (size_t i = 0; i < cuts->count; i++) {
@@ -44,7 +47,7 @@ int64_t cuts_next(struct cuts *cuts, int64_t now_ms, char machine[UUID_BYTES])
                 wait_ms = entry->at_ms - now_ms;
             continue;
         }
-        memcpy(machine, entry->machine, UUID_BYTES);
+        *order = entry->order;
         entry->at_ms = now_ms + HUB_CUT_AGAIN_MS;
         if (--entry->left == 0)
             *entry = cuts->entries[--cuts->count];
@@ -72,23 +75,48 @@ static json_t *connections_of(natsConnection *system, const char *server, const 
     return list;
 }
 
-void cut_machine(natsConnection *system, const char *machine)
+int64_t cut_parse_time(const char *text)
 {
-    char server[128], subject[160], question[64];
+    struct tm tm = {0};
+    const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+    if (!rest)
+        return -1;
+    int64_t ms = 0, unit = 100;
+    if (*rest == '.')
+        for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
+            ms += (*rest - '0') * unit;
+    return strcmp(rest, "Z") == 0 ? (int64_t)timegm(&tm) * 1000 + ms : -1;
+}
+
+static bool kick(natsConnection *system, const char *subject, json_t *connection)
+{
+    char question[64];
+    snprintf(question, sizeof question, "{\"cid\":%lld}",
+             (long long)json_integer_value(json_object_get(connection, "cid")));
+    natsMsg *reply = NULL;
+    natsStatus status = natsConnection_RequestString(&reply, system, subject, question, HUB_CUT_MS);
+    natsMsg_Destroy(reply);
+    return status == NATS_OK;
+}
+
+void cut_carry_out(natsConnection *system, const struct cut_order *order)
+{
+    char server[128], subject[160];
     if (natsConnection_GetConnectedServerId(system, server, sizeof server) != NATS_OK)
         return;
     snprintf(subject, sizeof subject, "$SYS.REQ.SERVER.%s.KICK", server);
-    json_t *list = connections_of(system, server, machine);
-    size_t count = json_array_size(list);
-    for (size_t i = 0; i < count; i++) {
-        json_int_t id = json_integer_value(json_object_get(json_array_get(list, i), "cid"));
-        snprintf(question, sizeof question, "{\"cid\":%lld}", (long long)id);
-        natsMsg *reply = NULL;
-        if (natsConnection_RequestString(&reply, system, subject, question, HUB_CUT_MS) != NATS_OK)
-            log_warn("nats-server did not cut a connection", "machine", machine, NULL);
-        natsMsg_Destroy(reply);
+    json_t *list = connections_of(system, server, order->machine);
+    size_t count = 0;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_t *connection = json_array_get(list, i);
+        const char *start = json_string_value(json_object_get(connection, "start"));
+        if (start && cut_parse_time(start) > order->decided_ms)
+            continue;
+        count++;
+        if (!kick(system, subject, connection))
+            log_warn("nats-server did not cut a connection", "machine", order->machine, NULL);
     }
     json_decref(list);
     if (count)
-        log_info("connections cut", "machine", machine, "connections", log_num(count), NULL);
+        log_info("connections cut", "machine", order->machine, "connections", log_num(count), NULL);
 }

@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/workers.h"
+#include "hub/porch.h"
 
 enum stage { READING, RUNNING, ANSWERED, HEADERS_SENT };
 
@@ -40,6 +42,7 @@ struct http_server {
     struct http_setup setup;
     struct lws_context *context;
     struct lws_vhost *public, *local;
+    struct porch *porch;
     struct workers *workers;
     SSL_CTX *tls; // of the public side, for new certificates
     atomic_bool end, reload;
@@ -344,11 +347,22 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
     }
 }
 
+static int porch_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                          size_t size)
+{
+    (void)user, (void)in, (void)size;
+    struct http_server *server = lws_context_user(lws_get_context(wsi));
+    if (reason == LWS_CALLBACK_RAW_RX_FILE && server)
+        porch_run(server->porch, clock_mono_ms());
+    return 0;
+}
+
 static const struct lws_protocols protocols[] = {
     {.name = "http",
      .callback = callback,
      .per_session_data_size = sizeof(struct session),
      .rx_buffer_size = HUB_SOCKET_READ_BYTES},
+    {.name = "porch", .callback = porch_callback},
     {0},
 };
 
@@ -362,6 +376,7 @@ static void log_lws(int level, const char *line)
 static void on_tick(lws_sorted_usec_list_t *tick)
 {
     struct http_server *server = lws_container_of(tick, struct http_server, tick);
+    porch_tick(server->porch, clock_mono_ms());
     if (server->setup.sockets)
         server->setup.sockets->tick(server->setup.sockets->context);
     lws_sul_schedule(server->context, 0, tick, on_tick, LWS_US_PER_SEC);
@@ -378,13 +393,33 @@ static void vhost_defaults(struct lws_context_creation_info *info)
     };
 }
 
+static void admit(void *context, int fd)
+{
+    struct http_server *server = context;
+    lws_adopt_socket_vhost(server->public, fd); // closes it when it cannot
+}
+
+// The porch's descriptor becomes one of those that libwebsockets waits for.
+static bool watch_porch(struct http_server *server)
+{
+    lws_sock_file_fd_type fd = {.filefd = dup(porch_fd(server->porch))};
+    return fd.filefd >= 0 && lws_adopt_descriptor_vhost(server->public, LWS_ADOPT_RAW_FILE_DESC, fd,
+                                                        "porch", NULL) != NULL;
+}
+
 static bool listen_public(struct http_server *server, struct fail *why)
 {
     struct lws_context_creation_info info;
+    const struct porch_setup porch = {.address = server->setup.address,
+                                      .port = server->setup.port,
+                                      .admit = admit,
+                                      .context = server};
+    server->porch = porch_new(&porch, why);
+    if (!server->porch)
+        return false;
     vhost_defaults(&info);
     info.vhost_name = "public";
-    info.port = server->setup.port;
-    info.iface = *server->setup.address ? server->setup.address : NULL;
+    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     if (server->setup.certificate) {
         info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = server->setup.certificate;
@@ -392,10 +427,11 @@ static bool listen_public(struct http_server *server, struct fail *why)
         info.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
     }
     server->public = lws_create_vhost(server->context, &info);
-    if (!server->public)
-        return fail_because(
-            why, FAIL_SYSTEM, "cannot listen on %s port %d: is another program using it?",
-            *server->setup.address ? server->setup.address : "any address", server->setup.port);
+    if (!server->public && server->setup.certificate)
+        return fail_because(why, FAIL_INVALID, "certificate %s and key %s cannot be used",
+                            server->setup.certificate, server->setup.key);
+    if (!server->public || !watch_porch(server))
+        return fail_because(why, FAIL_SYSTEM, "libwebsockets cannot be started");
     return true;
 }
 
@@ -466,6 +502,7 @@ void http_server_free(struct http_server *server)
         lws_sul_cancel(&server->tick);
         lws_context_destroy(server->context);
     }
+    porch_free(server->porch);
     while (server->done) {
         struct exchange *exchange = server->done;
         server->done = exchange->next;

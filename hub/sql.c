@@ -17,6 +17,9 @@ static bool failed(struct sql *sql, struct fail *why, const char *what)
     int code = sqlite3_errcode(sql->db) & 0xff;
     if (code == SQLITE_FULL || (code == SQLITE_IOERR && sqlite3_system_errno(sql->db) == ENOSPC))
         return fail_errno(why, ENOSPC, what, sql->path);
+    if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
+        return fail_because(why, FAIL_INVALID, "%s is damaged: bring it back from a backup",
+                            sql->path);
     fail_because(why, FAIL_SYSTEM, "%s %s: %s", what, sql->path, sqlite3_errmsg(sql->db));
     if (why)
         why->error = code == SQLITE_BUSY ? EBUSY : EIO;
