@@ -44,7 +44,8 @@ struct http_server {
     struct lws_vhost *public, *local;
     struct porch *porch;
     struct workers *workers;
-    SSL_CTX *tls; // of the public side, for new certificates
+    SSL_CTX *tls;   // of the public side
+    SSL_CTX *fresh; // the certificate of the last reload; NULL: none yet
     atomic_bool end, reload;
     pthread_mutex_t lock;
     struct exchange *done; // answered by a worker, to be sent
@@ -106,23 +107,32 @@ static void collect_done(struct http_server *server)
     }
 }
 
+static int use_fresh_certificate(SSL *ssl, void *context)
+{
+    const struct http_server *server = context;
+    return SSL_set_SSL_CTX(ssl, server->fresh) != NULL;
+}
+
+// A context of its own for the new certificate: in the old one, a key of another type would only be
+// added.
 static void reload_certificates(struct http_server *server)
 {
     const struct http_setup *setup = &server->setup;
     if (!server->tls)
         return;
-    // Into a context of its own first: a file that is no good must not harm the one in use.
-    SSL_CTX *trial = SSL_CTX_new(TLS_server_method());
-    bool good = trial && SSL_CTX_use_certificate_chain_file(trial, setup->certificate) == 1 &&
-                SSL_CTX_use_PrivateKey_file(trial, setup->key, SSL_FILETYPE_PEM) == 1 &&
-                SSL_CTX_check_private_key(trial) == 1;
-    SSL_CTX_free(trial);
-    if (good && SSL_CTX_use_certificate_chain_file(server->tls, setup->certificate) == 1 &&
-        SSL_CTX_use_PrivateKey_file(server->tls, setup->key, SSL_FILETYPE_PEM) == 1)
+    SSL_CTX *fresh = SSL_CTX_new(TLS_server_method());
+    if (fresh && SSL_CTX_use_certificate_chain_file(fresh, setup->certificate) == 1 &&
+        SSL_CTX_use_PrivateKey_file(fresh, setup->key, SSL_FILETYPE_PEM) == 1 &&
+        SSL_CTX_check_private_key(fresh) == 1) {
+        SSL_CTX_free(server->fresh);
+        server->fresh = fresh;
+        SSL_CTX_set_cert_cb(server->tls, use_fresh_certificate, server);
         log_info("certificate taken over", "file", setup->certificate, NULL);
-    else
-        log_error("certificate and key cannot be used, keeping the old ones", "file",
-                  setup->certificate, NULL);
+        return;
+    }
+    SSL_CTX_free(fresh);
+    log_error("certificate and key cannot be used, keeping the old ones", "file",
+              setup->certificate, NULL);
 }
 
 static int start_answer(struct exchange *exchange)
@@ -502,6 +512,7 @@ void http_server_free(struct http_server *server)
         lws_sul_cancel(&server->tick);
         lws_context_destroy(server->context);
     }
+    SSL_CTX_free(server->fresh);
     porch_free(server->porch);
     while (server->done) {
         struct exchange *exchange = server->done;
