@@ -32,6 +32,9 @@ static natsStatus set_options(natsOptions *options, const struct server *server,
         natsOptions_SetWriteDeadline(options, CTL_WRITE_MS),
         natsOptions_UseGlobalMessageDelivery(options, true),
         natsOptions_SetErrorHandler(options, on_error, NULL),
+        // Where INFO says tls_required, nats.c would begin TLS itself, and then read and write it
+        // from two threads. No certificate is for this name, so it fails before it says anything.
+        natsOptions_SetExpectedHostname(options, "tls-through-the-tunnel.invalid"),
         // A transfer outlives a restart of the server. A tunnel ends with its connection.
         natsOptions_SetAllowReconnect(options, again),
         natsOptions_SetMaxReconnect(options, CTL_RECONNECTS),
@@ -97,6 +100,10 @@ bool ctl_connect(const struct server *server, const char *name, struct connectio
                  struct fault *fault)
 {
     *out = (struct connection){0};
+    // Before OpenSSL is used for the first time: what both clean up at exit has to be cleaned up by
+    // OpenSSL first (nats.c 3.4 frees its list of compression methods, and would leave it freed).
+    if (nats_Open(-1) != NATS_OK)
+        return fault_set(fault, FAULT_SERVER, "the NATS library cannot be started");
     struct address address;
     if (!address_parse(server->url, &address, fault))
         return false;
@@ -104,8 +111,8 @@ bool ctl_connect(const struct server *server, const char *name, struct connectio
         natsStatus status = login(server, name, address.host, address.port, true, out);
         if (status == NATS_OK)
             return true;
-        // Its INFO says tls_required: the tunnel verifies certificates and keeps to its timeout.
-        if (status != NATS_SECURE_CONNECTION_REQUIRED)
+        // TLS after all: the tunnel verifies certificates and keeps to its timeout.
+        if (status != NATS_SSL_ERROR && status != NATS_SECURE_CONNECTION_REQUIRED)
             return login_failed(server, status, out, fault);
     }
     if (!open_tunnel(&address, &out->tunnel, fault))

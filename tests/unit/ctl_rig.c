@@ -28,8 +28,7 @@ enum { KEPT_MAX = 1024, PATH_BYTES = 256 };
 
 static struct {
     pid_t server;
-    bool token;
-    bool fenced_only;
+    unsigned options;
     natsConnection *nats;
     natsSubscription *subscriptions[2];
     void *kept[KEPT_MAX]; // freed at the end
@@ -70,11 +69,14 @@ static void start_server(void)
     char port[16], log[96];
     snprintf(port, sizeof port, "%d", rig.port);
     snprintf(log, sizeof log, "%s.nats.log", rig.root);
-    char *argv[] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-l", log, NULL, NULL, NULL};
-    if (own.token) {
-        argv[7] = "--auth";
-        argv[8] = RIG_TOKEN;
-    }
+    char *argv[12] = {"nats-server", "-a", "127.0.0.1", "-p", port, "-l", log};
+    char *cert = rig_file(".cert"), *key = rig_file(".key");
+    char *const token[] = {"--auth", RIG_TOKEN}, *const tls[] = {"--tlscert", cert, "--tlskey",
+                                                                 key};
+    if (own.options & RIG_WITH_TOKEN)
+        memcpy(argv + 7, token, sizeof token);
+    if (own.options & RIG_WITH_TLS)
+        memcpy(argv + 7, tls, sizeof tls);
     const char *program = getenv("NATS_SERVER");
     posix_spawnattr_t attributes;
     posix_spawnattr_init(&attributes);
@@ -104,26 +106,50 @@ static void subscribe(natsSubscription **subscription, const char *subject)
         natsConnection_Subscribe(subscription, own.nats, subject, stand_in_answer, NULL), NATS_OK);
 }
 
-void rig_start(bool fenced_only, bool token)
+static void make_certificate(void)
+{
+    char *argv[] = {"openssl",  "req",
+                    "-x509",    "-newkey",
+                    "rsa:2048", "-nodes",
+                    "-keyout",  rig_file(".key"),
+                    "-out",     rig_file(".cert"),
+                    "-subj",    "/CN=here",
+                    "-addext",  "subjectAltName=DNS:localhost",
+                    NULL};
+    pid_t pid;
+    posix_spawn_file_actions_t quiet;
+    posix_spawn_file_actions_init(&quiet);
+    posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0);
+    ck_assert_int_eq(posix_spawnp(&pid, "openssl", &quiet, NULL, argv, environ), 0);
+    posix_spawn_file_actions_destroy(&quiet);
+    int status;
+    waitpid(pid, &status, 0);
+    ck_assert_int_eq(status, 0);
+    setenv("SSL_CERT_FILE", rig_file(".cert"), 1); // OpenSSL's own variable, for trust
+}
+
+void rig_start(unsigned options)
 {
     rig = (struct rig){.root = "/tmp/og-ctl-XXXXXX"};
     ck_assert_ptr_nonnull(mkdtemp(rig.root));
-    own.token = token;
-    own.fenced_only = fenced_only;
+    own.options = options;
+    if (options & RIG_WITH_TLS)
+        make_certificate();
     rig.port = free_port();
-    snprintf(rig.server, sizeof rig.server, "nats://127.0.0.1:%d", rig.port);
+    snprintf(rig.server, sizeof rig.server, "nats://%s:%d",
+             options & RIG_WITH_TLS ? "localhost" : "127.0.0.1", rig.port);
     start_server();
-    natsOptions *options;
-    ck_assert_int_eq(natsOptions_Create(&options), NATS_OK);
-    natsOptions_SetURL(options, rig.server);
-    natsOptions_SetSendAsap(options, true);
-    if (token)
-        natsOptions_SetToken(options, RIG_TOKEN);
-    natsOptions_SetReconnectWait(options, 50);
-    natsOptions_SetMaxReconnect(options, -1);
-    ck_assert_int_eq(natsConnection_Connect(&own.nats, options), NATS_OK);
-    natsOptions_Destroy(options);
-    if (!fenced_only)
+    natsOptions *nats;
+    ck_assert_int_eq(natsOptions_Create(&nats), NATS_OK);
+    natsOptions_SetURL(nats, rig.server);
+    natsOptions_SetSendAsap(nats, true);
+    if (options & RIG_WITH_TOKEN)
+        natsOptions_SetToken(nats, RIG_TOKEN);
+    natsOptions_SetReconnectWait(nats, 50);
+    natsOptions_SetMaxReconnect(nats, -1);
+    ck_assert_int_eq(natsConnection_Connect(&own.nats, nats), NATS_OK);
+    natsOptions_Destroy(nats);
+    if (!(options & RIG_FENCED_ONLY))
         subscribe(&own.subscriptions[0], "agent." RIG_WORKSPACE "." RIG_AGENT ".rpc");
     subscribe(&own.subscriptions[1],
               "agent." RIG_WORKSPACE "." RIG_AGENT ".connection." RIG_INSTANCE ".rpc");
@@ -144,12 +170,12 @@ void rig_announce(void)
     const char *const prefixes[] = {"agent." RIG_WORKSPACE "." RIG_AGENT,
                                     "agent." RIG_WORKSPACE "." RIG_AGENT
                                     ".connection." RIG_INSTANCE};
-    for (size_t i = own.fenced_only; i < 2; i++) {
+    for (size_t i = own.options & RIG_FENCED_ONLY ? 1 : 0; i < 2; i++) {
         snprintf(subject, sizeof subject, "%s.hello", prefixes[i]);
         natsConnection_Publish(own.nats, subject, data, (int)hello);
     }
     size_t heartbeat = stand_in_heartbeat(data);
-    for (size_t i = own.fenced_only; i < 2; i++) {
+    for (size_t i = own.options & RIG_FENCED_ONLY ? 1 : 0; i < 2; i++) {
         snprintf(subject, sizeof subject, "%s.events", prefixes[i]);
         natsConnection_Publish(own.nats, subject, data, (int)heartbeat);
     }

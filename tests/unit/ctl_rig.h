@@ -32,7 +32,12 @@ struct rig {
 
 extern struct rig rig;
 
-void rig_start(bool fenced_only, bool token); // token: the server wants RIG_TOKEN
+enum rig_option {
+    RIG_FENCED_ONLY = 1, // the stand-in listens on its fenced address only
+    RIG_WITH_TOKEN = 2,  // the server wants RIG_TOKEN
+    RIG_WITH_TLS = 4,    // the server wants TLS; its certificate, for localhost, is trusted
+};
+void rig_start(unsigned options);
 void rig_stop(void);
 void rig_announce(void); // a hello and a heartbeat, now
 void rig_restart_server(void);

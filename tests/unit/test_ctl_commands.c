@@ -18,17 +18,22 @@
 
 static void start(void)
 {
-    rig_start(false, false);
+    rig_start(0);
 }
 
 static void start_fenced(void)
 {
-    rig_start(true, false);
+    rig_start(RIG_FENCED_ONLY);
 }
 
 static void start_with_token(void)
 {
-    rig_start(false, true);
+    rig_start(RIG_WITH_TOKEN);
+}
+
+static void start_with_tls(void)
+{
+    rig_start(RIG_WITH_TLS);
 }
 
 static void status_is(const struct run *run, int status)
@@ -232,6 +237,17 @@ START_TEST(the_token_comes_from_a_file)
     status_is(&run, 4);
     err_has(&run, "refuses the token");
     ck_assert_ptr_null(strstr(run.err, "wrong"));
+}
+END_TEST
+
+START_TEST(a_server_that_wants_tls_is_reached_by_either_scheme)
+{
+    struct run run = rig_run(NULL, "ping", "-c1", M, NULL);
+    status_is(&run, 0);
+    char url[64];
+    snprintf(url, sizeof url, "tls://localhost:%d", rig.port);
+    run = rig_run(NULL, "-s", url, "ping", "-c1", M, NULL);
+    status_is(&run, 0);
 }
 END_TEST
 
@@ -622,6 +638,8 @@ int main(void)
     tcase_add_test(all, a_benchmark_measures_everything_and_cleans_up);
     tcase_add_test(all, wrong_usage_points_to_the_help);
     tcase_add_test(add_case(suite, "token", start_with_token, 60), the_token_comes_from_a_file);
+    tcase_add_test(add_case(suite, "tls", start_with_tls, 60),
+                   a_server_that_wants_tls_is_reached_by_either_scheme);
     tcase_add_test(add_case(suite, "fenced", start_fenced, 60),
                    an_address_that_nobody_has_is_looked_for_among_the_fenced_ones);
     SRunner *runner = srunner_create(suite);
