@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -42,6 +43,8 @@ static struct {
     int epoll;
     struct epoll_event *turn; // the events that are being handled
     int turn_size;
+    struct stream_timer *timers; // the first to fire comes first
+    unsigned rings;              // of the alarm clock
     bool ending;
 } stream = {.turnstile = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -114,23 +117,68 @@ static int descriptors_callback(struct lws *wsi, enum lws_callback_reasons reaso
 
 // --- timers
 
-static void timer_ripe(lws_sorted_usec_list_t *sul)
+// All timers hang on one of libwebsockets', which is set for the first of them.
+
+static lws_sorted_usec_list_t alarm_clock;
+
+static void ring_for_first(void);
+
+static void alarm_rings(lws_sorted_usec_list_t *sul)
 {
-    struct stream_timer *timer = lws_container_of(sul, struct stream_timer, sul);
-    timer->fired(timer);
+    (void)sul;
+    int64_t now = clock_mono_ms();
+    struct stream_timer *timer;
+    stream.rings++; // one that is set meanwhile has to wait, whatever it says
+    while ((timer = stream.timers) && timer->due_ms <= now && timer->set_at != stream.rings) {
+        stream.timers = timer->next;
+        timer->set = false;
+        timer->fired(timer);
+    }
+    ring_for_first();
+}
+
+static void ring_for_first(void)
+{
+    if (!stream.timers) {
+        lws_sul_cancel(&alarm_clock);
+        return;
+    }
+    int64_t wait = stream.timers->due_ms - clock_mono_ms();
+    lws_sul_schedule(stream.context, 0, &alarm_clock, alarm_rings,
+                     wait > 0 ? wait * LWS_US_PER_MS : 1);
+}
+
+static void take_out(struct stream_timer *timer)
+{
+    struct stream_timer **at = &stream.timers;
+    while (*at != timer)
+        at = &(*at)->next;
+    *at = timer->next;
+    timer->set = false;
 }
 
 void timer_set(struct stream_timer *timer, int64_t after_ms)
 {
     assert(here && timer->fired);
-    lws_usec_t us = after_ms > 0 ? after_ms * LWS_US_PER_MS : 1;
-    lws_sul_schedule(stream.context, 0, &timer->sul, timer_ripe, us);
+    if (timer->set)
+        take_out(timer);
+    timer->set = true;
+    timer->set_at = stream.rings;
+    timer->due_ms = clock_mono_ms() + (after_ms > 0 ? after_ms : 0);
+    struct stream_timer **at = &stream.timers;
+    while (*at && (*at)->due_ms <= timer->due_ms)
+        at = &(*at)->next;
+    timer->next = *at;
+    *at = timer;
+    if (stream.timers == timer)
+        ring_for_first();
 }
 
 void timer_stop(struct stream_timer *timer)
 {
     assert(here);
-    lws_sul_cancel(&timer->sul);
+    if (timer->set)
+        take_out(timer);
 }
 
 // --- tasks
@@ -255,6 +303,7 @@ static void tear_down(void)
     if (stream.posted.fd >= 0)
         close(stream.posted.fd);
     SSL_CTX_free(stream.tls);
+    stream.timers = NULL;
     stream.context = NULL;
     stream.vhost = NULL;
     stream.tls = NULL;

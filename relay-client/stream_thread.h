@@ -2,8 +2,8 @@
 // look-ups, no files, no waiting. Everything but stream_post is for that thread alone.
 #pragma once
 
-#include <libwebsockets.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/fail.h"
@@ -26,12 +26,19 @@ void watch_change(struct watch *watch, unsigned events);
 void watch_stop(struct watch *watch); // before the descriptor is closed
 
 struct stream_timer {
-    lws_sorted_usec_list_t sul;
+    struct stream_timer *next; // later ones
+    bool set;
+    unsigned set_at;
+    int64_t due_ms;
     void (*fired)(struct stream_timer *timer);
 };
 
 void timer_set(struct stream_timer *timer, int64_t after_ms); // 0: as soon as the thread is free
 void timer_stop(struct stream_timer *timer);
+
+// The struct that a watch or a timer is a member of.
+#define holder_of(member_pointer, type, member) \
+    ((type *)((char *)(member_pointer)-offsetof(type, member)))
 
 struct lws_context *stream_context(void);
 struct lws_vhost *stream_vhost(void);

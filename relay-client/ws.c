@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <libwebsockets.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ struct ws {
     bool failed;       // libwebsockets gave the attempt up
     bool explained;    // and why says more than that
     bool ping_due, write_due, broken;
-    unsigned close_code;
+    enum ws_code close_code;
     int64_t heard_ms;
     struct fail why;
 };
@@ -127,7 +128,7 @@ static void examined(struct ws *ws, int error)
 static void examination_ready(struct watch *watch, unsigned events)
 {
     (void)events;
-    struct ws *ws = lws_container_of(watch, struct ws, examination);
+    struct ws *ws = holder_of(watch, struct ws, examination);
     int error = 0;
     socklen_t size = sizeof error;
     getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size);
@@ -331,7 +332,7 @@ static void attempt_over(struct ws *ws)
 
 static void timer_fired(struct stream_timer *timer)
 {
-    struct ws *ws = lws_container_of(timer, struct ws, timer);
+    struct ws *ws = holder_of(timer, struct ws, timer);
     switch (ws->state) {
     case PREPARING:
         fail_because(&ws->why, FAIL_TIMEOUT, "the look-up of %.120s took too long", ws->host);
@@ -406,7 +407,7 @@ void ws_pause(struct ws *ws, bool paused)
         lws_rx_flow_control(ws->wsi, !paused);
 }
 
-void ws_close(struct ws *ws, unsigned code)
+void ws_close(struct ws *ws, enum ws_code code)
 {
     assert(stream_here() && ws->owner);
     ws->owner = NULL;

@@ -49,6 +49,7 @@ void ws_send(struct ws *ws, void *data, size_t size);
 void ws_pause(struct ws *ws, bool paused);
 
 // Ends it with a close code (RFC 6455 7.4.1). No event follows, the ws is no longer the caller's.
-void ws_close(struct ws *ws, unsigned code);
+enum ws_code { WS_NORMAL = 1000, WS_TOO_LARGE = 1009 };
+void ws_close(struct ws *ws, enum ws_code code);
 
 int ws_socket(const struct ws *ws); // of an open one, to tune it

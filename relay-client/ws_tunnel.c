@@ -59,7 +59,7 @@ static void end(struct ws_tunnel *tunnel, const struct fail *why)
         return;
     tunnel->over = true;
     if (tunnel->ws)
-        ws_close(tunnel->ws, LWS_CLOSE_STATUS_NORMAL);
+        ws_close(tunnel->ws, WS_NORMAL);
     tunnel->ws = NULL;
     stop_descriptor(&tunnel->local);
     buffer_fini(&tunnel->inbound);
@@ -225,7 +225,7 @@ static void far_writable(void *tunnel_)
 
 static void local_ready(struct watch *watch, unsigned events)
 {
-    struct ws_tunnel *tunnel = lws_container_of(watch, struct ws_tunnel, local);
+    struct ws_tunnel *tunnel = holder_of(watch, struct ws_tunnel, local);
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
         tunnel->local_ended = true;
     if (tunnel->ws && events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -239,7 +239,7 @@ static void local_ready(struct watch *watch, unsigned events)
 static void client_connects(struct watch *watch, unsigned events)
 {
     (void)events;
-    struct ws_tunnel *tunnel = lws_container_of(watch, struct ws_tunnel, listener);
+    struct ws_tunnel *tunnel = holder_of(watch, struct ws_tunnel, listener);
     int fd = loopback_accept(watch->fd);
     if (fd < 0)
         return;
@@ -259,7 +259,7 @@ static void client_connects(struct watch *watch, unsigned events)
 
 static void timer_fired(struct stream_timer *timer)
 {
-    struct ws_tunnel *tunnel = lws_container_of(timer, struct ws_tunnel, timer);
+    struct ws_tunnel *tunnel = holder_of(timer, struct ws_tunnel, timer);
     if (tunnel->over) {
         finish(tunnel);
         return;

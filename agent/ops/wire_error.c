@@ -23,6 +23,8 @@ static const struct {
     [FAIL_TIMEOUT] = {OG__ERROR_CODE__ERROR_CODE_TIMEOUT, "timeout", true},
     [FAIL_PROTOCOL] = {OG__ERROR_CODE__ERROR_CODE_PROTOCOL, "protocol error", false},
     [FAIL_STREAM] = {OG__ERROR_CODE__ERROR_CODE_STREAM, "stream error", false},
+    [FAIL_STREAM_DOWN] = {OG__ERROR_CODE__ERROR_CODE_STREAM, "stream error", true},
+    [FAIL_MISSING] = {OG__ERROR_CODE__ERROR_CODE_NOT_FOUND, "not found", false},
 };
 
 static const char *context_of(struct arena *arena, const struct fail *why)

@@ -18,8 +18,10 @@ enum fail_kind {
     FAIL_BUSY,        // refused before anything ran; the same request may come again
     FAIL_CANCELLED,   // stopped on request
     FAIL_TIMEOUT,
-    FAIL_PROTOCOL, // the message breaks the protocol
-    FAIL_STREAM,   // a relay channel could not be set up
+    FAIL_PROTOCOL,    // the message breaks the protocol
+    FAIL_STREAM,      // a relay channel could not be set up
+    FAIL_STREAM_DOWN, // the same, and it may work later
+    FAIL_MISSING,     // what the request names does not exist (and it is no file)
 };
 
 struct fail {

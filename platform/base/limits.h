@@ -128,6 +128,53 @@
 #define WS_LIBRARY_TIMEOUT_S     60          // libwebsockets' own waits; ours are shorter
 #define WS_RETRY_SERVICE_MS      100
 
+// --- relay channels and terminals (streams)
+#define RELAY_HOST_BYTES_MAX      255
+#define RELAY_PATH_BYTES_MAX      1024
+#define RELAY_QUERY_BYTES_MAX     8192         // two ids of 256 bytes, percent-encoded, and the path
+#define RELAY_TOKEN_BYTES_MAX     (64u << 10)
+#define CHANNEL_ID_BYTES_MAX      64
+#define CHANNEL_MESSAGE_BYTES_MAX (4u << 20)   // from the relay
+#define CHANNEL_FIRST_MS          8000         // to be registered for the first time,
+#define CHANNEL_FIRST_ATTEMPTS    2            // in so many attempts,
+#define CHANNEL_FIRST_TRY_MS      6000         // the first of which may take so long
+#define CHANNEL_DIAL_MS           10000        // look-up, TCP, TLS and upgrade
+#define CHANNEL_ACK_MS            10000
+#define CHANNEL_PING_MS           20000        // of silence, then we ask
+#define CHANNEL_SILENCE_MS        60000        // and then it counts as dead
+#define CHANNEL_BACKOFF_MS        500          // first ceiling of the wait for the next attempt,
+#define CHANNEL_BACKOFF_EARLY_MS  2000         // the highest one in the first CHANNEL_EARLY_MS,
+#define CHANNEL_EARLY_MS          30000
+#define CHANNEL_BACKOFF_MAX_MS    30000        // and later
+#define CHANNEL_STABLE_MS         10000        // live for so long: the next wait is short again
+#define CHANNEL_RATE_LIMITED_MS   5000
+#define CHANNEL_REFUSED_MS        (10 * 60 * 1000) // a terminal that the relay refuses for so long ends
+#define CHANNEL_RIVAL_MS          3000         // dropped so soon after another's registration: by it
+#define CHANNEL_FAREWELL_MS       2000
+#define CHANNEL_REAPED_MIN_MS     110000       // a relay drops what nobody watches after 120 s
+#define CHANNEL_REAPED_MAX_MS     140000
+#define CHANNEL_REAPED_ALONE_MS   5000
+#define REDIALS_MAX               8            // at once
+#define SEEN_FRAMES               1024         // of a viewer, remembered against double delivery
+#define TAIL_DATA_BYTES_MAX       (64u << 10)  // sent again after a reconnect
+#define TAIL_FRAMES_MAX           1024         // the relay keeps no more either
+#define PUMP_FRAME_BYTES          (64u << 10)
+#define PUMP_READS_PER_TURN       4
+#define PUMP_FINISH_MS            2000         // for the last output of a program that has ended
+#define PUMP_BACKLOG_BYTES        (1u << 20)   // newest output kept while there is no relay
+#define PUMP_INPUT_BYTES_MAX      (16u << 20)  // not yet taken by the program
+#define PUMP_INPUT_HIGH_BYTES     (1u << 20)   // nothing more is read from the relay
+#define PUMP_INPUT_LOW_BYTES      (512u << 10) // until there is less than this
+#define PUMP_RATE_BYTES           (6 << 20)    // a second; the relay drops frames beyond 8 MiB a second
+#define PUMP_BURST_BYTES          (8 << 20)    // and 16 MiB at once
+#define TERMINALS_MAX             64
+#define TERMINAL_SHOWN_MS         300          // for the first output, before the reply to pty_open
+#define TERMINAL_LIVE_MS          2000         // for a known one to be registered again
+#define TERMINAL_UNUSED_MS        (10 * 60 * 1000)
+#define TERMINAL_HANGUP_MS        1000         // between SIGHUP and SIGKILL
+#define TERMINAL_FAREWELL_MS      500          // for all channels, when the agent stops
+#define TERMINAL_SCOPE_BYTES_MAX  1024
+
 // --- the machine (control-plane 7)
 #define MEMORY_TRIM_MS        10000 // after the last operation
 #define METRICS_PERIOD_MS     5000
@@ -219,8 +266,8 @@
 #define HUB_HTTP_BODY_BYTES_MAX (16u << 10)
 #define HUB_HTTP_ANSWER_BYTES_MAX (64u << 20)
 #define HUB_HTTP_PIECE_BYTES   (16u << 10)
-#define HUB_HTTP_HEADER_BYTES_MAX 8192
-#define HUB_HTTP_HEADERS_MAX   256        // requests whose head is being read at the same time
+#define HUB_HTTP_HEADER_BYTES_MAX 4096
+#define HUB_HTTP_HEADERS_MAX   1024       // requests whose head is being read at the same time
 #define HUB_HTTP_HEADER_S      10         // for the whole head of a request, TLS included
 #define HUB_HTTP_BODY_S        10
 #define HUB_HTTP_ANSWER_S      30
@@ -246,6 +293,9 @@
 #define HUB_RENEW_MS           (24 * 60 * 60 * 1000ll)
 #define HUB_LOCAL_CALL_S       10
 #define HUB_TOKENS_AT_ONCE     10000
+#define HUB_PORCH_MAX          2048       // connections that have not said anything
+#define HUB_PORCH_MS           10000
+#define HUB_PORCH_BACKLOG      1024
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384
