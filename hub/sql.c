@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -150,7 +151,7 @@ static sqlite3_stmt *query(struct sql *sql, struct fail *why, const char *text, 
             break;
         }
         default:
-            assert(!"type of a bound value");
+            abort(); // no such type
         }
     }
     if (code != SQLITE_OK) {
