@@ -88,13 +88,14 @@ static int by_path(const void *a, const void *b)
 static void print_entries(const struct ls *ls, const char *path, Og__FsEntry *const *entries,
                           size_t count)
 {
-    Og__FsEntry **shown = mem_array(count + 1, sizeof *shown);
+    Og__FsEntry **shown = mem_array(count + 1, sizeof(Og__FsEntry *));
     size_t n = 0;
     for (size_t i = 0; i < count; i++)
         if (ls->all || ls->json || !hidden(entries[i]->path))
             shown[n++] = entries[i];
     if (!ls->recursive)
-        qsort(shown, n, sizeof *shown, by_path); // some agents give them as the disk has them
+        qsort(shown, n, sizeof(Og__FsEntry *),
+              by_path); // some agents give them as the disk has them
     if (ls->json) {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)

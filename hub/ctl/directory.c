@@ -148,7 +148,7 @@ struct sighting *directory_list(struct directory *directory, size_t *count)
     pthread_mutex_lock(&directory->lock);
     *count = HASH_COUNT(directory->entries);
     struct sighting *list = *count ? mem_array(*count, sizeof *list) : NULL, *at = list;
-    for (struct entry *entry = directory->entries; entry; entry = entry->hh.next)
+    for (struct entry *entry = directory->entries; list && entry; entry = entry->hh.next)
         *at++ = entry->seen;
     pthread_mutex_unlock(&directory->lock);
     if (list)

@@ -131,7 +131,7 @@ bool fetch_file(struct ctl *ctl, const char *path, const struct sink *sink,
 {
     struct fetch fetch = {.ctl = ctl, .path = path, .piece = CTL_PIECE_BYTES};
     size_t max = rpc_max_payload(ctl->rpc);
-    if (max > 2 * CTL_REPLY_SLACK && max - CTL_REPLY_SLACK < fetch.piece)
+    if (max > (size_t)CTL_REPLY_SLACK * 2 && max - CTL_REPLY_SLACK < fetch.piece)
         fetch.piece = max - CTL_REPLY_SLACK;
     struct reply reply;
     bool ok = read_first(&fetch, &reply, fault);

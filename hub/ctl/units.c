@@ -25,24 +25,25 @@ struct unit_text unit_size(uint64_t bytes)
 
 struct unit_text unit_age(int64_t ms)
 {
+    static const long long minute = 60, hour = 3600, day = 86400;
     struct unit_text out;
     long long s = ms / 1000;
     if (s < 1)
         snprintf(out.text, sizeof out.text, "now");
-    else if (s < 120)
+    else if (s < 2 * minute)
         snprintf(out.text, sizeof out.text, "%llds", s);
-    else if (s < 120 * 60)
-        snprintf(out.text, sizeof out.text, "%lldm", s / 60);
-    else if (s < 48 * 3600)
-        snprintf(out.text, sizeof out.text, "%lldh", s / 3600);
+    else if (s < 2 * hour)
+        snprintf(out.text, sizeof out.text, "%lldm", s / minute);
+    else if (s < 2 * day)
+        snprintf(out.text, sizeof out.text, "%lldh", s / hour);
     else
-        snprintf(out.text, sizeof out.text, "%lldd", s / 86400);
+        snprintf(out.text, sizeof out.text, "%lldd", s / day);
     return out;
 }
 
 struct unit_text unit_time(int64_t unix_ms)
 {
-    struct unit_text out;
+    struct unit_text out = {""};
     time_t seconds = (time_t)(unix_ms / 1000);
     struct tm parts;
     if (!localtime_r(&seconds, &parts) ||
@@ -53,7 +54,7 @@ struct unit_text unit_time(int64_t unix_ms)
 
 struct unit_text unit_iso_time(int64_t unix_ms)
 {
-    struct unit_text out;
+    struct unit_text out = {""};
     time_t seconds = (time_t)(unix_ms / 1000);
     struct tm parts;
     if (!gmtime_r(&seconds, &parts) ||
