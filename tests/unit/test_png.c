@@ -168,13 +168,25 @@ START_TEST(dense_is_no_larger_and_kept_for_quick)
 {
     struct canvas canvas;
     canvas_init(&canvas, 640, 480);
-    canvas_photo(&canvas);
+    canvas_colours(&canvas, 5);
     update(&canvas, PNG_QUICK);
     size_t quick = png_bytes;
     update(&canvas, PNG_DENSE);
     ck_assert_uint_eq(strips_compressed(png), strip_count(480));
     ck_assert_uint_le(png_bytes, quick);
     update(&canvas, PNG_QUICK);
+    ck_assert_uint_eq(strips_compressed(png), 0);
+    canvas_fini(&canvas);
+}
+END_TEST
+
+START_TEST(a_photo_is_not_compressed_twice_for_nothing)
+{
+    struct canvas canvas;
+    canvas_init(&canvas, 640, 480);
+    canvas_photo(&canvas);
+    update(&canvas, PNG_QUICK);
+    update(&canvas, PNG_DENSE);
     ck_assert_uint_eq(strips_compressed(png), 0);
     canvas_fini(&canvas);
 }
@@ -208,6 +220,7 @@ int main(void)
     tcase_add_test(tests, any_sequence_of_changes_leaves_the_right_picture);
     tcase_add_test(tests, another_size_starts_from_nothing);
     tcase_add_test(tests, dense_is_no_larger_and_kept_for_quick);
+    tcase_add_test(tests, a_photo_is_not_compressed_twice_for_nothing);
     tcase_add_test(tests, an_estimate_is_near_the_truth);
     Suite *suite = suite_create("png");
     suite_add_tcase(suite, tests);

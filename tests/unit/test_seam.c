@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "check_main.h"
+#include "picture/runs.h"
 #include "pictures.h"
 
 // Several kinds of data, so that compressors use stored, fixed and dynamic blocks.
@@ -18,7 +19,7 @@ static void fill(uint8_t *data, size_t size, unsigned kind)
             data[i] = (uint8_t)noise();
             break;
         case 2:
-            data[i] = (uint8_t)"the quick brown fox "[i % 20];
+            data[i] = (uint8_t) "the quick brown fox "[i % 20];
             break;
         case 3:
             data[i] = (uint8_t)(noise() % 3);
@@ -66,6 +67,8 @@ START_TEST(pieces_of_any_kind_join_into_one_stream)
                                            ROOM - size - SEAM_ROOM);
             if (noise() % 10 == 0)
                 packed = seam_store(all + raw, here, stream + size);
+            else if (noise() % 3 == 0)
+                packed = runs_compress(all + raw, here, stream + size);
             else
                 ck_assert(seam_open(stream + size, &packed));
             size += packed;
@@ -83,6 +86,60 @@ START_TEST(pieces_of_any_kind_join_into_one_stream)
         inflateEnd(&z);
     }
     free(all);
+    free(stream);
+    free(back);
+}
+END_TEST
+
+// Fibonacci's numbers make the longest codes there are.
+static size_t fill_skewed(uint8_t *data, size_t size, unsigned symbols)
+{
+    size_t at = 0;
+    for (size_t symbol = 0, count = 1, next = 1; symbol < symbols && at < size; symbol++) {
+        for (size_t i = 0; i < count && at < size; i++)
+            data[at++] = (uint8_t)symbol;
+        size_t sum = count + next;
+        count = next;
+        next = sum;
+    }
+    for (size_t i = at; i > 1; i--) { // no runs
+        size_t k = noise() % i;
+        uint8_t swap = data[i - 1];
+        data[i - 1] = data[k];
+        data[k] = swap;
+    }
+    return at;
+}
+
+START_TEST(runs_come_back_whatever_is_in_them)
+{
+    enum { ROOM = 300000 };
+    uint8_t *data = malloc(ROOM), *stream = malloc(runs_bound(ROOM) + 5), *back = malloc(ROOM);
+    for (unsigned round = 0; round < 300; round++) {
+        size_t size = round < 20 ? round + 1 : noise() % (round % 10 == 0 ? ROOM : 3000) + 1;
+        if (round % 7 == 3)
+            size = fill_skewed(data, ROOM, 2 + noise() % 26);
+        else if (round % 7 == 5)
+            for (size_t at = 0; at < size;) // runs of every length
+                for (size_t run = noise() % 600 + 1, k = noise(); run > 0 && at < size; run--)
+                    data[at++] = (uint8_t)k;
+        else
+            fill(data, size, noise() % 5);
+        size_t packed = runs_compress(data, size, stream);
+        ck_assert_uint_le(packed, runs_bound(size));
+        memcpy(stream + packed, seam_end, sizeof seam_end);
+        z_stream z = {.next_in = stream,
+                      .avail_in = (uInt)(packed + sizeof seam_end),
+                      .next_out = back,
+                      .avail_out = ROOM};
+        ck_assert_int_eq(inflateInit2(&z, -15), Z_OK);
+        ck_assert_int_eq(inflate(&z, Z_FINISH), Z_STREAM_END);
+        ck_assert_uint_eq(z.avail_in, 0);
+        ck_assert_uint_eq(z.total_out, size);
+        ck_assert_mem_eq(back, data, size);
+        inflateEnd(&z);
+    }
+    free(data);
     free(stream);
     free(back);
 }
@@ -120,5 +177,5 @@ START_TEST(a_stream_cut_short_or_with_bytes_behind_it_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("seam", 120, pieces_of_any_kind_join_into_one_stream, what_is_no_deflate_is_refused,
-           a_stream_cut_short_or_with_bytes_behind_it_is_refused)
+CHECK_MAIN("seam", 120, pieces_of_any_kind_join_into_one_stream, runs_come_back_whatever_is_in_them,
+           what_is_no_deflate_is_refused, a_stream_cut_short_or_with_bytes_behind_it_is_refused)

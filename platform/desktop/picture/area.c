@@ -7,14 +7,14 @@
 #include "picture/crew.h"
 #include "picture/picture.h"
 
-// Shares are fractions of 65536 and those of one new pixel add up to exactly that, so sums of bytes
-// times shares fit into 32 bits and white stays white.
-enum { SHARE_BITS = 16, ROWS_AT_ONCE = 8 };
+// Shares are fractions of 256 and those of one new pixel add up to exactly that, so sums of bytes
+// times shares fit into 16 bits and white stays white.
+enum { SHARE_BITS = 8, SHARE_HALF = 128, ROWS_AT_ONCE = 8 };
 
 // Which old rows (or columns) a new one covers, and how much of each.
 struct cover {
     unsigned first, count;
-    uint32_t *shares;
+    uint16_t *shares;
 };
 
 struct shrink {
@@ -22,16 +22,17 @@ struct shrink {
     unsigned width, height;
     uint32_t *out;
     struct cover *columns, *rows;
-    uint32_t *shares;
+    uint16_t *shares;
     struct bench {
         uint32_t *scratch;
-        uint32_t *sums; // four bytes of a pixel, each with its own sum
+        uint16_t *sums; // of each of the four bytes of a pixel
+        uint8_t *row;   // as wide as before, of the height it will have
     } * benches;
 };
 
 // from old ones become to new ones. Old number i covers [i * to, (i + 1) * to), new number k covers
 // [k * from, (k + 1) * from). shares has room for from + to. Returns how many were used.
-static size_t divide(unsigned from, unsigned to, struct cover *covers, uint32_t *shares)
+static size_t divide(unsigned from, unsigned to, struct cover *covers, uint16_t *shares)
 {
     size_t used = 0;
     for (unsigned k = 0; k < to; k++) {
@@ -42,7 +43,7 @@ static size_t divide(unsigned from, unsigned to, struct cover *covers, uint32_t 
             next = next < end ? next : end;
             uint64_t share =
                 ((next - start) << SHARE_BITS) / from - ((at - start) << SHARE_BITS) / from;
-            shares[used++] = (uint32_t)share;
+            shares[used++] = (uint16_t)share;
             covers[k].count++;
             at = next;
         }
@@ -50,11 +51,17 @@ static size_t divide(unsigned from, unsigned to, struct cover *covers, uint32_t 
     return used;
 }
 
-static void add_row(uint32_t *restrict sums, const uint8_t *restrict row, size_t bytes,
-                    uint32_t share)
+static void add_row(uint16_t *restrict sums, const uint8_t *restrict row, size_t bytes,
+                    uint16_t share)
 {
     for (size_t i = 0; i < bytes; i++)
-        sums[i] += row[i] * share;
+        sums[i] = (uint16_t)(sums[i] + row[i] * share);
+}
+
+static void round_row(const uint16_t *restrict sums, uint8_t *restrict row, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        row[i] = (uint8_t)((sums[i] + SHARE_HALF) >> SHARE_BITS);
 }
 
 static void shrink_row(struct shrink *shrink, struct bench *bench, unsigned y)
@@ -66,19 +73,18 @@ static void shrink_row(struct shrink *shrink, struct bench *bench, unsigned y)
         add_row(bench->sums,
                 (const uint8_t *)picture_row(shrink->from, rows->first + i, bench->scratch), bytes,
                 rows->shares[i]);
+    round_row(bench->sums, bench->row, bytes);
 
-    uint32_t *out = shrink->out + (size_t)y * shrink->width;
-    for (unsigned x = 0; x < shrink->width; x++) {
+    uint8_t *out = (uint8_t *)(shrink->out + (size_t)y * shrink->width);
+    for (unsigned x = 0; x < shrink->width; x++, out += 4) {
         const struct cover *columns = &shrink->columns[x];
-        const uint32_t *sums = bench->sums + (size_t)columns->first * 4;
-        uint32_t total[4] = {0};
-        for (unsigned i = 0; i < columns->count; i++, sums += 4)
+        const uint8_t *pixel = bench->row + (size_t)columns->first * 4;
+        unsigned sums[4] = {SHARE_HALF, SHARE_HALF, SHARE_HALF, SHARE_HALF};
+        for (unsigned i = 0; i < columns->count; i++, pixel += 4)
             for (unsigned k = 0; k < 4; k++)
-                total[k] += (sums[k] >> 8) * columns->shares[i];
-        uint8_t bytes_out[4];
+                sums[k] += pixel[k] * columns->shares[i];
         for (unsigned k = 0; k < 4; k++)
-            bytes_out[k] = (uint8_t)((total[k] + (1u << 23)) >> 24);
-        memcpy(out + x, bytes_out, sizeof bytes_out);
+            out[k] = (uint8_t)(sums[k] >> SHARE_BITS);
     }
 }
 
@@ -106,7 +112,8 @@ void area_shrink(struct crew *crew, const struct picture *from, unsigned width, 
     shrink.benches = mem_array(hands, sizeof *shrink.benches);
     for (unsigned i = 0; i < hands; i++) {
         shrink.benches[i].scratch = mem_array(old_width, 4);
-        shrink.benches[i].sums = mem_array(old_width, 4 * sizeof(uint32_t));
+        shrink.benches[i].sums = mem_array(old_width, 4 * sizeof *shrink.benches[i].sums);
+        shrink.benches[i].row = mem_array(old_width, 4);
     }
 
     crew_run(crew, (height + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, shrink_rows, &shrink);
@@ -114,6 +121,7 @@ void area_shrink(struct crew *crew, const struct picture *from, unsigned width, 
     for (unsigned i = 0; i < hands; i++) {
         mem_free(shrink.benches[i].scratch);
         mem_free(shrink.benches[i].sums);
+        mem_free(shrink.benches[i].row);
     }
     mem_free(shrink.benches);
     mem_free(shrink.shares);

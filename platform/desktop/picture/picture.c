@@ -68,7 +68,8 @@ uint64_t pixels_strip_hash(const struct pixels *pixels, unsigned strip)
 {
     const unsigned char *data = pixels->data + (size_t)strip * STRIP_ROWS * pixels->stride;
     size_t size = strip_rows(pixels->height, strip) * pixels->stride;
-    uint64_t hash = (uint64_t)libdeflate_crc32(0, data, size) << 32 | libdeflate_adler32(1, data, size);
+    uint64_t hash =
+        (uint64_t)libdeflate_crc32(0, data, size) << 32 | libdeflate_adler32(1, data, size);
     return hash ? hash : 1;
 }
 

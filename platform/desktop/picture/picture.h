@@ -34,7 +34,7 @@ unsigned strip_rows(unsigned height, unsigned strip); // of this strip; the last
 const uint32_t *picture_row(const struct picture *picture, unsigned y, uint32_t *scratch);
 
 // Checksums of what a strip shows: two strips with the same one look the same. First of the pixels
-// alone, CRC-32 and Adler-32 side by side, so that any single small change is seen for certain; then
-// of the picture, from that and what is drawn over them. Never 0.
+// alone, CRC-32 and Adler-32 side by side, so that any single small change is seen for certain;
+// then of the picture, from that and what is drawn over them. Never 0.
 uint64_t pixels_strip_hash(const struct pixels *pixels, unsigned strip);
 uint64_t picture_strip_hash(const struct picture *picture, unsigned strip, uint64_t pixels_hash);

@@ -7,14 +7,18 @@
 #include "base/alloc.h"
 #include "picture/filter.h"
 #include "picture/picture.h"
+#include "picture/runs.h"
 #include "picture/seam.h"
 
-enum { SAMPLE_ROWS = 4 }; // of a strip, to choose its filter
+enum {
+    SAMPLE_ROWS = 4,   // of a strip, to choose its filter
+    NOISE_DIVISOR = 4, // filtered bytes that are, on average, a quarter from zero are noise
+};
 
-// libdeflate's levels. 1 looks for a repetition in one place only, which is all there is to find in
-// a photo; 2 to 4 differ little in cost; 8 costs several times what 7 does.
-enum level { LEVEL_PHOTO, LEVEL_DRAWING, LEVEL_DENSE };
-static const int levels[PRESS_LEVELS] = {1, 2, 7};
+// libdeflate's levels: 1 to 4 differ little in cost; 8 costs several times what 7 does. Smooth
+// shades repeat themselves in ever so many places, so a high level would look for a long time.
+enum level { LEVEL_QUICK, LEVEL_SMOOTH, LEVEL_DENSE, RUNS };
+static const int levels[PRESS_LEVELS] = {2, 1, 7};
 
 static void drop_rows(struct press *press)
 {
@@ -52,8 +56,7 @@ static void make_rows(struct press *press, unsigned width)
     press->rgb_above = mem_array(1, rgb);
     press->trial = mem_array(1, rgb + 1);
     press->raw = mem_array(1, raw);
-    size_t bound = libdeflate_deflate_compress_bound(NULL, raw), stored = seam_stored_bound(raw);
-    press->packed_room = bound > stored ? bound : stored;
+    press->packed_room = runs_bound(raw); // more than libdeflate or stored blocks need
     press->packed = mem_array(1, press->packed_room + SEAM_ROOM);
 }
 
@@ -69,7 +72,11 @@ static struct libdeflate_compressor *compressor(struct press *press, enum level 
 
 static struct pressed compress(struct press *press, size_t raw, enum level level)
 {
-    struct pressed pressed = {libdeflate_adler32(1, press->raw, raw), raw, 0};
+    struct pressed pressed = {.adler = libdeflate_adler32(1, press->raw, raw), .raw = raw};
+    if (level == RUNS) {
+        pressed.size = runs_compress(press->raw, raw, press->packed);
+        return pressed;
+    }
     pressed.size = libdeflate_deflate_compress(compressor(press, level), press->raw, raw,
                                                press->packed, press->packed_room);
     if (pressed.size == 0 || !seam_open(press->packed, &pressed.size))
@@ -77,18 +84,26 @@ static struct pressed compress(struct press *press, size_t raw, enum level level
     return pressed;
 }
 
-// One filter for the whole strip, chosen from a few of its rows.
-static enum filter choose_filter(struct press *press, const struct picture *picture, unsigned first,
-                                 unsigned rows)
+// How a strip is treated: one filter for all of it, chosen from a few of its rows.
+struct plan {
+    enum filter filter;
+    enum level level;
+};
+
+static struct plan plan_drawing(enum png_effort effort)
 {
-    if (rows < 2)
-        return FILTER_SUB;
+    return (struct plan){FILTER_NONE, effort == PNG_DENSE ? LEVEL_DENSE : LEVEL_QUICK};
+}
+
+static struct plan make_plan(struct press *press, const struct picture *picture, unsigned first,
+                             unsigned rows, enum png_effort effort)
+{
     unsigned drawn = 0, step = rows / SAMPLE_ROWS ? rows / SAMPLE_ROWS : 1, samples = 0;
     for (unsigned y = first + 1; y < first + rows; y += step, samples++)
         drawn += filter_is_drawing(picture_row(picture, y, press->row),
                                    picture_row(picture, y - 1, press->above), press->width);
     if (drawn * 2 >= samples)
-        return FILTER_NONE;
+        return plan_drawing(effort);
 
     uint64_t costs[FILTERS] = {0};
     size_t size = (size_t)press->width * 3;
@@ -100,11 +115,13 @@ static enum filter choose_filter(struct press *press, const struct picture *pict
             costs[filter] += filter_cost(press->trial + 1, size);
         }
     }
-    enum filter best = FILTER_SUB;
+    struct plan plan = {FILTER_SUB, RUNS};
     for (enum filter filter = FILTER_UP; filter < FILTERS; filter++)
-        if (costs[filter] < costs[best])
-            best = filter;
-    return best;
+        if (costs[filter] < costs[plan.filter])
+            plan.filter = filter;
+    if (costs[plan.filter] * NOISE_DIVISOR < samples * size)
+        plan.level = LEVEL_SMOOTH;
+    return plan;
 }
 
 struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned first,
@@ -112,21 +129,20 @@ struct pressed press_rgb(struct press *press, const struct picture *picture, uns
 {
     make_rows(press, picture->pixels.width);
     size_t size = (size_t)press->width * 3;
-    enum filter filter = choose_filter(press, picture, first, rows);
+    struct plan plan = make_plan(press, picture, first, rows, effort);
     uint8_t *out = press->raw;
     for (unsigned y = first; y < first + rows; y++, out += size + 1) {
         filter_expand(picture_row(picture, y, press->row), press->width, press->rgb);
         // The first row may not look at the strip above, which may change without this one.
-        enum filter here = y == first && filter != FILTER_NONE ? FILTER_SUB : filter;
+        enum filter here = y == first && plan.filter != FILTER_NONE ? FILTER_SUB : plan.filter;
         filter_apply(here, press->rgb, press->rgb_above, size, out);
         uint8_t *swap = press->rgb;
         press->rgb = press->rgb_above;
         press->rgb_above = swap;
     }
-    return compress(press, (size_t)(out - press->raw),
-                    effort == PNG_DENSE     ? LEVEL_DENSE
-                    : filter == FILTER_NONE ? LEVEL_DRAWING
-                                            : LEVEL_PHOTO);
+    struct pressed pressed = compress(press, (size_t)(out - press->raw), plan.level);
+    pressed.effort = plan.filter == FILTER_NONE ? effort : PNG_DENSE;
+    return pressed;
 }
 
 bool press_number(struct press *press, struct palette *palette, const struct picture *picture,
@@ -172,6 +188,8 @@ struct pressed press_numbers(struct press *press, const uint8_t *numbers, unsign
         out[0] = FILTER_NONE; // numbers of colours are no measure of anything
         pack(numbers, width, bits, out + 1);
     }
-    return compress(press, (size_t)(out - press->raw),
-                    effort == PNG_DENSE ? LEVEL_DENSE : LEVEL_DRAWING);
+    struct pressed pressed =
+        compress(press, (size_t)(out - press->raw), plan_drawing(effort).level);
+    pressed.effort = effort;
+    return pressed;
 }

@@ -29,9 +29,10 @@ struct press {
 void press_fini(struct press *press); // it may be used again
 
 struct pressed {
-    uint32_t adler; // of the bytes before compression
-    size_t raw;     // how many those are
-    size_t size;    // of press->packed
+    uint32_t adler;         // of the bytes before compression
+    size_t raw;             // how many those are
+    size_t size;            // of press->packed
+    enum png_effort effort; // with more than this it would not get smaller
 };
 
 // Up to STRIP_ROWS rows in 8-bit RGB, filtered by what is in them.

@@ -24,7 +24,6 @@ enum {
 struct strip {
     uint64_t hash; // of what it shows, 0: nothing yet
     unsigned generation;
-    enum png_effort effort;
     struct pressed pressed;
     size_t size;
     uint8_t *chunk; // a whole IDAT chunk
@@ -111,7 +110,7 @@ static void list_todo(struct strips *strips, const uint64_t *hashes)
     for (unsigned i = 0; i < strips->count; i++) {
         const struct strip *strip = &strips->all[i];
         if (strip->hash != hashes[i] || strip->generation != strips->generation ||
-            strip->effort < strips->effort)
+            strip->pressed.effort < strips->effort)
             strips->todo[strips->todo_count++] = i;
     }
 }
@@ -176,7 +175,6 @@ static void compress_one(void *strips_, unsigned hand, size_t i)
     strip->chunk = mem_resize(strip->chunk, strip->pressed.size + CHUNK_FRAME);
     memcpy(strip->chunk + CHUNK_DATA, press->packed, strip->pressed.size);
     strip->size = chunk_close(strip->chunk, "IDAT", strip->pressed.size);
-    strip->effort = strips->effort;
     strip->generation = strips->generation;
 }
 
