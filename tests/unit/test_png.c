@@ -35,7 +35,7 @@ static struct decoded update(struct canvas *canvas, enum png_effort effort)
 
 static const unsigned sides[][2] = {{1, 1},      {1, 2},     {2, 1},   {3, 31},   {5, 32},
                                     {7, 33},     {8, 64},    {9, 65},  {1, 1080}, {1920, 1},
-                                    {1279, 799}, {1366, 77}, {17, 17}, {640, 480}};
+                                    {351, 199}, {1366, 77}, {17, 17}, {640, 480}};
 static const unsigned colour_counts[] = {1, 2, 3, 4, 5, 16, 17, 200, 256, 257, 100000};
 
 START_TEST(every_size_and_number_of_colours_decodes_pixel_by_pixel)
@@ -135,7 +135,7 @@ START_TEST(any_sequence_of_changes_leaves_the_right_picture)
 {
     struct canvas canvas;
     canvas_init(&canvas, 97, 5 * STRIP_ROWS + 7);
-    for (unsigned round = 0; round < 300; round++) {
+    for (unsigned round = 0; round < 80; round++) {
         unsigned y = noise() % canvas.pixels.height, rows = noise() % 40 + 1;
         unsigned colours = noise() % 4 ? noise() % 20 + 1 : 400;
         for (; rows > 0 && y < canvas.pixels.height; y++, rows--)
