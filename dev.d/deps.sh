@@ -8,7 +8,7 @@ BUILD_PACKAGES=(
     libvncserver-dev libpng-dev nats-server openssl git
 )
 TEST_PACKAGES=(
-    python3 python3-pytest python3-protobuf procps xvfb xterm xdotool x11-xserver-utils
+    python3 python3-pytest python3-pytest-xdist python3-protobuf procps xvfb xterm xdotool x11-xserver-utils
     x11-xkb-utils openbox curl
 )
 LINT_PACKAGES=(clang clang-tidy clang-format cppcheck libclang-rt-dev golang-go nodejs npm)

@@ -12,7 +12,7 @@ run_scenarios() { # PRESET [PYTEST ARGUMENT]...
     build_preset "$1"
     local dir=build
     [ "$1" = release ] || dir=build-$1
-    OG_BUILD=$PWD/$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider "${@:2}"
+    OG_BUILD=$PWD/$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 4 "${@:2}"
 }
 
 sanitizer_options() {

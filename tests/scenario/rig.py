@@ -1,5 +1,6 @@
 """Starts the real programs for a scenario: nats-server, the agent, and a control plane's client."""
 
+import fcntl
 import json
 import os
 import re
@@ -23,10 +24,13 @@ def _generate_messages():
     out = os.path.join(BUILD, "test-python")
     target = os.path.join(out, "opengeni_agent_pb2.py")
     proto = os.path.join(ROOT, "proto", "opengeni_agent.proto")
-    if not os.path.exists(target) or os.path.getmtime(target) < os.path.getmtime(proto):
-        os.makedirs(out, exist_ok=True)
-        subprocess.run(["protoc", "-I", os.path.dirname(proto), "--python_out", out, proto],
-                       check=True)
+    os.makedirs(out, exist_ok=True)
+    with open(os.path.join(out, "lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # scenarios run side by side
+        made = os.path.exists(target) and os.path.getmtime(target) >= os.path.getmtime(proto)
+        if not made:
+            subprocess.run(["protoc", "-I", os.path.dirname(proto), "--python_out", out, proto],
+                           check=True)
     sys.path.insert(0, out)
 
 
