@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -14,7 +15,7 @@
 #include "ctl/progress.h"
 
 struct remote_kind {
-    bool exists, directory, link;
+    bool exists, directory, link, special; // special: a device, a FIFO, a socket
     uint32_t mode;
     uint64_t size;
 };
@@ -42,6 +43,8 @@ static bool look(struct ctl *ctl, const char *path, struct remote_kind *out, str
         out->exists = true;
         out->directory = entry->kind == OG__FS_ENTRY_KIND__FS_ENTRY_KIND_DIRECTORY;
         out->link = entry->kind == OG__FS_ENTRY_KIND__FS_ENTRY_KIND_SYMLINK;
+        out->special = entry->kind == OG__FS_ENTRY_KIND__FS_ENTRY_KIND_FILE &&
+                       (entry->mode & S_IFMT) && !S_ISREG(entry->mode);
         out->mode = entry->mode;
         out->size = entry->size;
     }
@@ -84,6 +87,10 @@ static bool find_place(struct ctl *ctl, const char *local, struct store *store,
     if (there->link && !store->in_place)
         return fault_set(fault, FAULT_LOCAL,
                          "%s is a symbolic link: --in-place writes to what it points to",
+                         store->place);
+    // A file in the place of /dev/null would harm the whole machine.
+    if (there->special && !store->in_place)
+        return fault_set(fault, FAULT_LOCAL, "%s is no regular file: --in-place writes to it",
                          store->place);
     return true;
 }

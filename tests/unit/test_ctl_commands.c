@@ -431,6 +431,20 @@ START_TEST(a_link_is_written_through_only_when_asked)
 }
 END_TEST
 
+START_TEST(what_is_no_regular_file_is_never_replaced)
+{
+    rig_write_file("local", "new", 3);
+    ck_assert_int_eq(mkfifo(rig_file("remote"), 0600), 0);
+    struct run run = rig_run(NULL, "put", M, rig_file("local"), "remote", NULL);
+    status_is(&run, 1);
+    err_has(&run, "no regular file");
+    struct stat st;
+    ck_assert_int_eq(lstat(rig_file("remote"), &st), 0);
+    ck_assert(S_ISFIFO(st.st_mode));
+    ck_assert_int_eq(rig.writes, 0);
+}
+END_TEST
+
 START_TEST(pieces_become_smaller_where_large_ones_do_not_fit)
 {
     random_bytes(content, sizeof content);
@@ -628,6 +642,7 @@ int main(void)
     tcase_add_test(all, a_file_that_is_replaced_keeps_its_permissions);
     tcase_add_test(all, a_transfer_that_fails_leaves_the_old_file_and_nothing_else);
     tcase_add_test(all, a_link_is_written_through_only_when_asked);
+    tcase_add_test(all, what_is_no_regular_file_is_never_replaced);
     tcase_add_test(all, pieces_become_smaller_where_large_ones_do_not_fit);
     tcase_add_test(all, an_interrupted_transfer_takes_its_unfinished_file_away);
     tcase_add_test(all, a_transfer_outlives_a_restart_of_the_server);
