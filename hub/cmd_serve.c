@@ -89,7 +89,7 @@ int cmd_serve(int argc, char **argv)
         }
     if (!settings_parse(argc, argv, &settings, &why)) {
         verb_failed(&why);
-        return verb_misused(settings_help);
+        return verb_misused("See: opengeni-hub serve --help\n");
     }
     // Before any thread exists, so that all of them leave signals to the one that waits for them.
     sigemptyset(&handled);

@@ -26,12 +26,15 @@ struct address {
     const char *workspace, *machine, *instance, *kind;
 };
 
+static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
 static bool parse(const char *subject, struct address *address)
 {
     size_t count = 0;
     for (;; count++) {
-        size_t size = strcspn(subject, ".");
-        if (count == TOKENS_MAX || size == 0 || size >= TOKEN_BYTES)
+        size_t size = strspn(subject, plain);
+        if (count == TOKENS_MAX || size == 0 || size >= TOKEN_BYTES ||
+            (subject[size] && subject[size] != '.'))
             return false;
         memcpy(address->tokens[count], subject, size);
         address->tokens[count][size] = '\0';

@@ -37,10 +37,21 @@ def run(*arguments, check=True, **options):
     return done
 
 
+def free_ports(count):
+    """Different ones: all are taken before any is given back."""
+    sockets = [socket.socket() for _ in range(count)]
+    for taken in sockets:
+        taken.bind(("127.0.0.1", 0))
+    ports = [taken.getsockname()[1] for taken in sockets]
+    for taken in sockets:
+        taken.close()
+    return ports
+
+
 class Hub:
     def __init__(self, directory, *arguments, start=True, nats_server=None, environment=None):
         self.data = os.path.join(str(directory), "hub")
-        self.port, self.agents_port, self.nats_port = free_port(), free_port(), free_port()
+        self.port, self.agents_port, self.nats_port = free_ports(3)
         self.nats_server = nats_server or os.environ["OG_NATS_SERVER"]
         self.arguments = arguments
         self.environment = dict(os.environ, **(environment or {}))

@@ -1,5 +1,6 @@
 #include "hub/nkey.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -47,18 +48,17 @@ START_TEST(a_public_key_is_told_from_other_text)
     ck_assert(nkey_is_public(NKEY_USER, good));
     ck_assert(!nkey_is_public(NKEY_SERVER, good));
     for (size_t i = 0; i < strlen(good); i++) { // one character wrong
-        strcpy(text, good);
+        snprintf(text, sizeof text, "%s", good);
         text[i] = text[i] == 'A' ? 'B' : 'A';
         ck_assert_msg(!nkey_is_public(NKEY_USER, text), "position %zu", i);
     }
     ck_assert(!nkey_is_public(NKEY_USER, ""));
-    strcpy(text, good);
+    snprintf(text, sizeof text, "%s", good);
     text[55] = '\0';
     ck_assert(!nkey_is_public(NKEY_USER, text));
-    strcpy(text, good);
-    strcat(text, "A");
+    snprintf(text, sizeof text, "%sA", good);
     ck_assert(!nkey_is_public(NKEY_USER, text));
-    strcpy(text, good);
+    snprintf(text, sizeof text, "%s", good);
     text[10] = '1'; // no base32 digit
     ck_assert(!nkey_is_public(NKEY_USER, text));
 }

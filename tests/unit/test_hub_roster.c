@@ -27,7 +27,7 @@ static void put(const char *id, const char *name, int64_t generation)
 {
     struct machine_record record = {.generation = generation,
                                     .bearer_expires_ms = at(1000000).unix_ms};
-    strcpy(record.id, id);
+    snprintf(record.id, sizeof record.id, "%s", id);
     record.name = mem_string(name);
     record.public_key = mem_string(id);
     memcpy(record.bearer_hash, bearer, DIGEST_BYTES);
