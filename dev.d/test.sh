@@ -1,10 +1,10 @@
 # Tests. Every part ends in lines that count; the last line sums the parts up.
 
-run_unit() { # PRESET
+run_unit() { # PRESET [CTEST ARGUMENT]...
     build_preset "$1"
     local dir=build
     [ "$1" = release ] || dir=build-$1
-    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$(nproc)"
+    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$(nproc)" "${@:2}"
 }
 
 # The scenarios drive the programs of a build directory against real servers.
@@ -34,7 +34,7 @@ dev_test_asan() {
 # The threaded parts: the units with threads, and the link with everything that can happen to it.
 dev_test_tsan() {
     sanitizer_options
-    run_unit tsan
+    run_unit tsan -R '^(workers|admission|journal|spawn|tree|guardian|command|exec|fs_.*|metrics|capacity|tunnel.*|seam|strips)$'
     run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py
 }
 
