@@ -19,8 +19,9 @@ function(og_library name)
     target_link_libraries(og_${name} PUBLIC ${arg_LINKS} PRIVATE ${arg_PRIVATE_LINKS})
 endfunction()
 
-# What is installed, without the tests.
+# What is installed, without the tests; and the fuzz targets alone.
 add_custom_target(programs)
+add_custom_target(fuzzers)
 
 # og_program(<name> SOURCES ... LINKS ...): an installed program, runnable from build/bin.
 function(og_program name)
@@ -63,5 +64,6 @@ function(og_fuzz name)
     endif()
     target_compile_options(fuzz_${name} PRIVATE ${OG_WARNINGS} -Wno-missing-prototypes)
     target_link_libraries(fuzz_${name} PRIVATE ${arg_LINKS})
+    add_dependencies(fuzzers fuzz_${name})
     set_target_properties(fuzz_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
 endfunction()

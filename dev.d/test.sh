@@ -54,7 +54,7 @@ dev_test_acceptance() {
 
 dev_fuzz() {
     local seconds=${1:-60} failed=0
-    build_preset fuzz
+    build_preset fuzz --target fuzzers
     local targets=(build-fuzz/fuzz/fuzz_*)
     printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} tests/fuzz/run {} "$seconds" || failed=1
     [ $failed -eq 0 ] && echo "${#targets[@]} passed, 0 failed"
