@@ -21,7 +21,7 @@ struct invocation {
 struct command {
     const char *name;
     const char *arguments; // as the usage line shows them; "" for none
-    const char *summary;   // one line for the list of commands
+    const char *summary;   // one line for the list of commands; NULL hides it there
     const char *details;   // more lines for its own help; NULL for none
     int arguments_min, arguments_max;
     const struct option_spec *options;               // its own ones; NULL for none
@@ -33,8 +33,8 @@ extern const struct command *const commands[];
 
 const struct command *command_find(const char *name); // NULL when there is none
 
-extern const struct command command_run, command_connections, command_disconnect, command_status,
-    command_reload, command_self_check, command_help;
+extern const struct command command_connect, command_enroll, command_run, command_connections,
+    command_disconnect, command_status, command_reload, command_self_check, command_help;
 
 // Exit statuses. A service manager does not start a program again that ends with EXIT_CONFIG
 // (sysexits.h: EX_CONFIG).

@@ -1,0 +1,282 @@
+"""opengeni-agent connect against a hub, and against servers that behave badly."""
+
+import http.server
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+
+from hubrig import BIN, Hub, Machine, wait_until
+
+AGENT = os.path.join(BIN, "opengeni-agent")
+GOOD = {"credentials": {"agentId": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa",
+                        "workspaceId": "11111111-1111-4111-8111-111111111111",
+                        "bearer": "oge_secretsecret.secretsecret", "natsUrls": ["wss://h/n"],
+                        "relayUrl": "wss://h/stream", "relayToken": "ogr_secretsecret.x",
+                        "consentedWholeMachine": True, "consentedScreenControl": False}}
+
+
+class Home:
+    def __init__(self, path):
+        self.config = path / "agent"
+        self.environment = {k: v for k, v in os.environ.items()
+                            if not k.startswith("OPENGENI_") and "proxy" not in k.lower()}
+        self.environment["OPENGENI_CONFIG_DIR"] = str(self.config)
+
+    def agent(self, *arguments, stdin=None, **more):
+        return subprocess.run([AGENT, *map(str, arguments)], text=True, capture_output=True,
+                              timeout=90, input=stdin, env=dict(self.environment, **more))
+
+    def connections(self):
+        directory = self.config / "connections"
+        return [json.loads(p.read_text()) for p in sorted(directory.glob("*.json"))] \
+            if directory.exists() else []
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+@pytest.fixture
+def cloud():
+    """A deployment whose answers a test scripts: (status, body[, headers]) per request."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            server.requests.append((self.path, json.loads(body), dict(self.headers)))
+            answers = server.answers
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            status, text, headers = (*answer, {})[:3]
+            if status is None:
+                self.close_connection = True
+                return
+            data = text if isinstance(text, bytes) else (
+                text if isinstance(text, str) else json.dumps(text)).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self):
+            server.gets += 1
+            self.send_error(405)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.requests, server.gets, server.answers = [], 0, [(201, GOOD)]
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+
+
+def url_of(hub):
+    return f"http://127.0.0.1:{hub.port}"
+
+
+def test_a_token_from_a_file_connects_the_machine(hub, home, tmp_path):
+    token = hub.token("--screen-control")
+    (tmp_path / "token").write_text(token + "\n")
+    done = home.agent("--api-url", url_of(hub), "connect", "--token-file", tmp_path / "token",
+                      "--machine-name", "front desk")
+    assert done.returncode == 0, done.stderr
+    document, = home.connections()
+    credentials = document["credentials"]
+    assert document["connection_id"] in done.stdout and document["api_url"] == url_of(hub)
+    assert credentials["consented_screen_control"] is True
+    assert credentials["nats_urls"] == [f"ws://127.0.0.1:{hub.agents_port}"]
+    shown = hub.show("front%20desk")
+    assert shown["id"] == credentials["agent_id"]
+    assert token not in done.stdout + done.stderr and "oge_" not in done.stdout + done.stderr
+    Machine(hub, {"agentId": credentials["agent_id"], "workspaceId": credentials["workspace_id"],
+                  "bearer": credentials["nats_bearer"]}).online()
+    # the same machine again, with a new token: the same identity
+    done = home.agent("--api-url", url_of(hub), "connect", "--token", "-", stdin=hub.token())
+    assert done.returncode == 0, done.stderr
+    assert len(home.connections()) == 1 and len(hub.admin("GET", "/api/machines")[1]["machines"]) == 1
+
+
+def test_a_used_token_says_so(hub, home):
+    token = hub.token()
+    assert hub.exchange(token)[0] == 201
+    done = home.agent("--api-url", url_of(hub), "connect", "--token", "-", stdin=token)
+    assert done.returncode == 1 and "has been used" in done.stderr
+    assert home.connections() == []
+
+
+def test_a_hub_with_a_private_ca(tmp_path, home):
+    (tmp_path / "hub").mkdir()
+    hub = Hub(tmp_path / "hub", "--tls", start=False)
+    hub.spawn()
+    try:
+        wait_until(lambda: os.path.exists(hub.data + "/hub.json"), 20)
+        token, url = hub.token(), f"https://localhost:{hub.port}"
+        done = home.agent("--api-url", url, "connect", "--token", "-", stdin=token)
+        assert done.returncode == 1 and "certificate" in done.stderr
+        done = home.agent("--api-url", url, "--ca-file", hub.data + "/tls/ca.pem", "connect",
+                          "--token", "-", stdin=token)
+        assert done.returncode == 0, done.stderr
+        assert home.connections()[0]["credentials"]["nats_urls"] == [
+            f"wss://localhost:{hub.agents_port}"]
+    finally:
+        hub.kill()
+
+
+def test_the_token_is_seen_nowhere(cloud, home):
+    token = "oget_verysecrettoken.signaturesignature"
+    process = subprocess.Popen([AGENT, "--api-url", cloud.url, "connect", "--token", token],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=dict(home.environment, OPENGENI_LOG="trace",
+                                        OPENGENI_ENROLL_TOKEN="oget_othertoken.sig"))
+    seen = b""
+    while process.poll() is None:
+        try:
+            with open(f"/proc/{process.pid}/cmdline", "rb") as f:
+                seen = f.read() or seen
+        except OSError:
+            break
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "verysecret" not in out + err and "secretsecret" not in out + err
+    assert b"verysecret" not in seen or not seen
+    path, body, headers = cloud.requests[0]
+    assert path == "/v1/enrollments/token/exchange" and body["token"] == token
+    assert "workspaceId" not in body and len(body["publicKey"]) == 43
+    assert not set(body) & {"installFingerprint", "updateChannel", "offersDisplay"}
+    assert headers["Content-Type"] == "application/json" and "Authorization" not in headers
+
+
+def test_where_a_token_can_come_from(cloud, home, tmp_path):
+    assert home.agent("--api-url", cloud.url, "connect", OPENGENI_ENROLL_TOKEN="t1").returncode == 0
+    (tmp_path / "t").write_text("t2\nmore\n")
+    assert home.agent("--api-url", cloud.url, "connect", "--token-file",
+                      tmp_path / "t").returncode == 0
+    assert home.agent("--api-url", cloud.url, "connect", "--token=-", stdin="t3\r\n").returncode == 0
+    assert home.agent("enroll", "--token", "t4", "--non-interactive", "--api-url",
+                      cloud.url).returncode == 0
+    assert [r[1]["token"] for r in cloud.requests] == ["t1", "t2", "t3", "t4"]
+    for wrong in (["--token-file", "/nonexistent"], ["--token", "-"], ["--token", "a b"],
+                  ["--token", "x", "--token-file", "y"], ["--non-interactive"], []):
+        done = home.agent("--api-url", cloud.url, "connect", *wrong, stdin="")
+        assert done.returncode == 1, wrong
+    assert home.agent("connect", "--channel", "nightly", "--token", "x").returncode == 2
+    assert home.agent("connect", "--workspace-id", "11111111-1111-1111-1111-111111111111"
+                      ).returncode == 2
+    assert len(cloud.requests) == 4
+
+
+def test_answers_that_are_errors(cloud, home):
+    for answer, text in (
+            ((401, {"error": {"message": "token \x1b[31mis stale"}}), "token [31mis stale"),
+            ((401, {"error": "unauthorized"}), "OPENGENI_ACCESS_KEY"),
+            ((400, "plain text\nsecond line"), "plain text"),
+            ((404, {"error": {"message": "off"}}), "off"), ((500, b"\xff\xfe"), "500"),
+            ((201, "{}"), "credentials"), ((201, "[]"), "JSON object"), ((200, ""), ""),
+            ((201, {"credentials": dict(GOOD["credentials"], agentId="a.*.>")}), "agentId"),
+            ((201, {"credentials": dict(GOOD["credentials"], agentId="a\nb")}), "agentId"),
+            ((201, {"credentials": dict(GOOD["credentials"], bearer="a b")}), "bearer"),
+            ((201, {"credentials": dict(GOOD["credentials"], bearer="")}), "bearer"),
+            ((201, {"credentials": dict(GOOD["credentials"], natsUrls=["ftp://x"])}), "server"),
+            ((201, {"credentials": dict(GOOD["credentials"], natsUrls="x")}), "natsUrls"),
+            ((201, {"credentials": dict(GOOD["credentials"], consentedScreenControl=1)}), "consented"),
+            ((201, b"x" * 300000), "too large"), ((201, "[" * 100000), "nested"),
+            ((201, '{"credentials":{},"credentials":{}}'), "repeated")):
+        cloud.answers = [answer]
+        done = home.agent("--api-url", cloud.url, "connect", "--token", "t")
+        assert done.returncode == 1 and text in done.stderr, (answer, done.stderr)
+        assert "\x1b" not in done.stderr and "secretsecret" not in done.stderr
+    assert home.connections() == []
+
+
+def test_redirections(cloud, home):
+    cloud.answers = [(307, "", {"Location": "/elsewhere"}), (201, GOOD)]
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 0
+    assert [r[0] for r in cloud.requests] == ["/v1/enrollments/token/exchange", "/elsewhere"]
+    for status in (301, 302, 303):
+        cloud.answers = [(status, "", {"Location": "https://right.example/x?secret=1"})]
+        done = home.agent("--api-url", cloud.url, "connect", "--token", "t")
+        assert done.returncode == 1 and "https://right.example" in done.stderr
+        assert "secret=1" not in done.stderr
+    cloud.answers = [(308, "", {"Location": "/again"})]
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 1
+    assert cloud.gets == 0
+
+
+def test_busy_and_unavailable_deployments_are_asked_again(cloud, home):
+    cloud.answers = [(503, "down"), (429, "slow"), (201, GOOD)]
+    began = time.monotonic()
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 0
+    assert 6 < time.monotonic() - began < 20
+    cloud.requests.clear()
+    cloud.answers = [(503, "down")]
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 1
+    assert len(cloud.requests) == 3
+
+
+def test_the_access_key_is_sent_and_kept_secret(cloud, home):
+    done = home.agent("--api-url", cloud.url, "connect", "--token", "t", OPENGENI_ACCESS_KEY="k e y")
+    assert done.returncode == 0
+    assert cloud.requests[0][2]["x-opengeni-access-key"] == "k e y"
+    assert "k e y" not in home.agent("help", "connect", OPENGENI_ACCESS_KEY="k e y").stdout
+    assert "k e y" not in (home.config / "connections").glob("*.json").__next__().read_text()
+
+
+def start_answer(**more):
+    answer = {"deviceCode": "d" * 43, "userCode": "ABCD-2345",
+              "verificationUri": "http://x/device", "verificationUriComplete": "http://x/device?c=1",
+              "intervalSeconds": 1, "expiresInSeconds": 120}
+    answer.update(more)
+    return 201, {k: v for k, v in answer.items() if v is not None}
+
+
+WORKSPACE = GOOD["credentials"]["workspaceId"]
+
+
+def test_a_code_is_confirmed_in_the_browser(cloud, home):
+    cloud.answers = [start_answer(), (200, {"state": "pending"}), (503, ""), (429, ""),
+                     (200, {"state": "authorized", **GOOD})]
+    done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ABCD-2345") == 1 and "d" * 43 not in done.stdout + done.stderr
+    assert [r[0].rsplit("/", 1)[1] for r in cloud.requests] == ["start"] + ["poll"] * 4
+    assert cloud.requests[0][1]["workspaceId"] == WORKSPACE
+    again = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+    assert again.returncode == 0 and "already connected" in again.stdout
+    assert len(cloud.requests) == 5
+
+
+@pytest.mark.parametrize("answer,text", [
+    ({"state": "denied"}, "denied"), ({"state": "expired"}, "expired"),
+    ({"state": "disabled"}, "operator"), ({"state": "banana"}, "not understood"), ({}, "state"),
+    ({"state": "authorized"}, "credentials"),
+    ({"state": "authorized", "credentials": dict(GOOD["credentials"], workspaceId="other")},
+     "another workspace")])
+def test_other_outcomes_of_the_flow(cloud, home, answer, text):
+    cloud.answers = [start_answer(intervalSeconds=0), (200, answer)]
+    done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+    assert done.returncode == 1 and text in done.stderr
+    assert home.connections() == []
+
+
+def test_the_flow_ends_by_itself(cloud, home):
+    cloud.answers = [start_answer(expiresInSeconds=2, verificationUriComplete=None),
+                     (200, {"state": "pending"})]
+    began = time.monotonic()
+    done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+    assert done.returncode == 1 and time.monotonic() - began < 8
+    assert "directly" not in done.stdout
+
+
+def test_nobody_there(home):
+    done = home.agent("--api-url", "http://127.0.0.1:1", "connect", "--token", "t")
+    assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
