@@ -218,8 +218,8 @@ bool spawn_start(const struct spawn *spawn, pid_t *pid, int *pidfd, struct fail 
     const uint64_t all = ~0ull;
     uint64_t before;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before, SIGSET_BYTES);
-    *pid = START_CHILD(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD,
-                 &start, pidfd);
+    *pid = START_CHILD(run_child, stack + sizeof stack,
+                       CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &start, pidfd);
     int error = *pid < 0 ? errno : start.error;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, SIGSET_BYTES);
     if (error == 0)
