@@ -2,304 +2,329 @@
 #pragma once
 
 // --- texts and errors
-#define FAIL_WHAT_BYTES       256
-#define FAIL_PATH_BYTES       4200 // PATH_MAX and a little, so that a whole path can be named
-#define LOG_LINE_BYTES        4096 // one write(2) to a pipe of this size is atomic (pipe(7))
-#define LOG_EVENTS_PER_MINUTE 10
+#define FAIL_WHAT_BYTES         256  // one line for a person; a longer one is cut
+#define FAIL_PATH_BYTES         4200 // PATH_MAX and a little, so that a whole path can be named
+#define LOG_LINE_BYTES          4096 // one write(2) to a pipe of this size is atomic (pipe(7))
+#define LOG_EVENTS_PER_MINUTE   10   // the same event; what comes more often is counted instead
 #define AGENT_ERROR_DETAILS_MAX 8 // key and value pairs of one error; no failure has more than four
 
-// --- requests (control-plane 9, 10)
-#define REQUEST_BYTES_MAX         (64u << 20) // larger than any max_payload nats-server accepts
-#define REQUEST_DEPTH_MAX         16          // the schema nests 5 levels
-#define REQUEST_ARENA_FACTOR      24          // decoded size per byte of payload, worst case
-#define REPLY_ARENA_FACTOR        8           // the same for a byte of the reply: a listing
-#define REQUEST_ARENA_BASE        (64u << 10)
-#define REQUESTS_PENDING_BYTES    (64u << 20) // undone requests of the process, or MemAvailable / 16
-#define RUNNING_MIN               256         // admission: never fewer than this many at once
-#define QUEUED_MAX                100000      // waiting requests per class
-#define REPLY_MEMORY_SLOTS_MAX    65536 // reply subjects remembered against double delivery, times 2
-#define REPLY_MEMORY_MS           60000
-#define SETTLED_ENTRIES_MAX       2048 // finished exec and git replies kept for duplicates
-#define SETTLED_BYTES_MAX         (64u << 20)
-#define SETTLED_KEEP_MS           60000
-#define LATE_REPLY_MS             35000 // a reply waits this long for the next session
-#define LATE_REPLIES_BYTES_MAX    (16u << 20)
+// --- requests
+#define REQUEST_BYTES_MAX      (64u << 20) // larger than any max_payload nats-server accepts
+#define REQUEST_DEPTH_MAX      16          // the schema nests 5 levels
+#define REQUEST_ARENA_FACTOR   24          // decoded size per byte of payload, worst case
+#define REPLY_ARENA_FACTOR     8           // the same for a byte of the reply: a listing
+#define REQUEST_ARENA_BASE     (64u << 10) // what the smallest request may use
+#define REQUESTS_PENDING_BYTES (64u << 20) // undone requests of the process, or MemAvailable / 16
+#define RUNNING_MIN            256         // admission: never fewer than this many at once
+#define QUEUED_MAX             100000      // waiting requests per class
+#define REPLY_MEMORY_SLOTS_MAX 65536 // reply subjects remembered against double delivery, times 2
+#define REPLY_MEMORY_MS        60000 // a second delivery comes within seconds, if at all
+#define SETTLED_ENTRIES_MAX    2048  // finished exec and git replies kept for duplicates
+#define SETTLED_BYTES_MAX      (64u << 20) // of those replies together
+#define SETTLED_KEEP_MS        60000       // nobody asks again for what is older
+#define LATE_REPLY_MS          35000       // a reply waits this long for the next session
+#define LATE_REPLIES_BYTES_MAX (16u << 20) // of a link, and as much that a stuck write holds up
 
 // --- workers
-#define WORKER_STACK_BYTES (256u << 10)
-#define WORKER_IDLE_MS     5000 // an idle worker ends after this long; one always stays
+#define WORKER_STACK_BYTES (256u << 10) // of every thread we start; nothing here recurses far
+#define WORKER_IDLE_MS     5000         // an idle worker ends after this long; one always stays
 
-// --- the link (control-plane 3, 5, 7, 13)
-#define LINK_DIAL_ADDRESS_MS   10000
-#define LINK_DIAL_MS           20000
-#define LINK_HEARTBEAT_MS      5000
-#define LINK_SILENCE_MS        15000 // unanswered PING for this long: the session is dead
-#define LINK_STABLE_MS         10000
-#define LINK_WRITE_MS          10000   // one write to the server
-#define LINK_PING_MS           1000    // one wait for the PONG of a heartbeat
+// --- the link to a control plane
+#define LINK_DIAL_ADDRESS_MS     10000 // one URL: look-up, TCP, TLS, the server's greeting
+#define LINK_DIAL_MS             20000 // all URLs of one attempt together
+#define LINK_HEARTBEAT_MS        5000 // control planes take silence of several of these for absence
+#define LINK_SILENCE_MS          15000   // unanswered PING for this long: the session is dead
+#define LINK_STABLE_MS           10000   // served so long: the next back-off starts anew
+#define LINK_WRITE_MS            10000   // one write to the server
+#define LINK_PING_MS             1000    // the first wait for the PONG of a heartbeat
+#define LINK_PING_MAX_MS         4000    // and the longest: a stop waits for it
 #define LINK_MAX_PAYLOAD_DEFAULT 1048576 // nats-server's own default
-#define LINK_LAME_DUCK_MS      5000    // at most until a session that is to be closed is replaced
-#define LINK_FLUSH_MS          2000 // a goodbye waits this long for the server's PONG
-#define LINK_STOP_MS           10000
-#define LINK_STOP_WORK_MS      3000    // cancelled operations have this long before the goodbye
-#define LINK_DENIED_ADVICE_MS  60000   // of refusals without a break, before a person is told
-#define LINK_DENIED_REPEAT_MS  (10 * 60 * 1000)
-#define LINK_QUEUED_KEEP_MS    10000   // unstarted requests of a link without a session
-#define LINK_FENCED_MEMORY_MS  (60 * 60 * 1000)
-#define ANNOUNCE_BYTES_MAX     (256u << 10) // a hello or an event
-#define LINK_HELLO_REPEAT_MS   (5 * 60 * 1000)
-#define LINK_PENDING_MESSAGES  65536 // undelivered messages per subscription
-#define LINK_PENDING_BYTES     (64 << 20)
-#define LINK_URLS_MAX          64
-#define LINKS_MAX              1024
-#define BACKOFF_FAST_MS        3000
-#define BACKOFF_FAST_ATTEMPTS  20
-#define BACKOFF_SLOW_MS        10000
-#define BACKOFF_DENIED_MS      60000
-#define BACKOFF_DENIED_AFTER_MS (10 * 60 * 1000)
+#define LINK_LAME_DUCK_MS        5000    // at most until a session that is to be closed is replaced
+#define LINK_FLUSH_MS            2000    // a goodbye waits this long for the server's PONG
+#define LINK_STOP_MS             8000    // with KILL_TREE_MS no more than 10 s
+#define LINK_STOP_WORK_MS        3000    // cancelled operations have this long before the goodbye
+#define LINK_DENIED_ADVICE_MS    60000   // of refusals without a break, before a person is told
+#define LINK_DENIED_REPEAT_MS    600000  // until a person is told again
+#define LINK_QUEUED_KEEP_MS      10000   // unstarted requests of a link without a session
+#define LINK_FENCED_MEMORY_MS \          // after fenced subjects were granted: no falling back
+3600000 // a server once seen to grant own subjects is not asked for less meanwhile
+#define ANNOUNCE_BYTES_MAX      (256u << 10) // a hello or an event
+#define LINK_HELLO_REPEAT_MS    300000       // for a control plane that missed one
+#define LINK_PENDING_MESSAGES   65536        // undelivered messages per subscription
+#define LINK_PENDING_BYTES      (64 << 20)   // and their bytes; more is not ours to hold
+#define LINK_URLS_MAX           64           // of one connection; a cluster has a handful
+#define LINKS_MAX               1024         // connections served at once
+#define BACKOFF_FAST_MS         3000         // between attempts at first,
+#define BACKOFF_FAST_ATTEMPTS   20           // for so many of them,
+#define BACKOFF_SLOW_MS         10000        // then doubled up to this
+#define BACKOFF_DENIED_MS       60000        // when the server says no: asking often helps nobody,
+#define BACKOFF_DENIED_AFTER_MS 600000       // once it has said nothing else for this long
 
-// --- commands (host-ops 4)
-#define EXEC_ARG_BYTES_MAX      131071 // one argv string, execve(2): MAX_ARG_STRLEN less its NUL
-#define EXEC_HOLD_MS            2000   // pipes still held after the command ended
-#define EXEC_NAME_BYTES_MAX     200    // of a program's name in an error text
-#define KILL_TREE_MS            2000
-#define EXEC_FLUSH_MS           200  // as EXEC_HOLD_MS, when background jobs are not to survive
-#define EXEC_QUIET_MS           500  // of silence on pipes that are held after a kill
-#define EXEC_READ_BYTES_MIN     4096
-#define EXEC_READ_BYTES         (64u << 10) // what a pipe holds, pipe(7)
-#define SPAWN_STACK_BYTES       (16u << 10)
-#define GUARDIAN_TREES_MAX      4096 // commands at once that the guardian can watch
-#define PROCS_MAX               (128u << 10)
-#define PROCS_LIST_BYTES        256 // about ten processes
-#define PROC_LINE_BYTES_MAX     1024
-#define MARK_CHUNK_BYTES        (16u << 10) // of an environment, looked at at a time
-#define TREE_LOOKS_MAX          8 // for members that still run, before all are killed
-#define KILL_PAUSE_MS_MAX       32 // between two looks for survivors
+// --- commands
+#define EXEC_ARG_BYTES_MAX  131071      // one argv string, execve(2): MAX_ARG_STRLEN less its NUL
+#define EXEC_HOLD_MS        2000        // pipes still held after the command ended
+#define EXEC_NAME_BYTES_MAX 200         // of a program's name in an error text
+#define KILL_TREE_MS        2000        // until the killed are gone; the kernel may hold one longer
+#define EXEC_FLUSH_MS       200         // as EXEC_HOLD_MS, when background jobs are not to survive
+#define EXEC_QUIET_MS       500         // of silence on pipes that are held after a kill
+#define EXEC_READ_BYTES_MIN 4096        // of one read; doubled as the output grows
+#define EXEC_READ_BYTES     (64u << 10) // what a pipe holds, pipe(7)
+#define SPAWN_STACK_BYTES   (16u << 10) // of the child between clone(2) and exec; it calls little
+#define GUARDIAN_TREES_MAX  4096        // commands at once that the guardian can watch
+#define PROCS_MAX           131072      // of one listing of /proc
+#define PROCS_LIST_BYTES    256         // about ten processes
+#define PROC_LINE_BYTES_MAX 1024        // of /proc/PID/stat and its like
+#define MARK_CHUNK_BYTES    (16u << 10) // of an environment, looked at at a time
+#define TREE_LOOKS_MAX      8           // for members that still run, before all are killed
+#define KILL_PAUSE_MS_MAX   32          // between two looks for survivors
 
-// --- files (host-ops 5)
-#define FS_LIST_ENTRIES_MAX    1000000
-#define FS_WALK_DEPTH_MAX      65536       // directories deep
-#define FS_WALK_DESCRIPTORS    64          // of the deepest ones; the others are reopened
-#define FS_WALK_PATH_BYTES_MAX (1u << 20)  // relative path of an entry
+// --- files
+#define FS_LIST_ENTRIES_MAX    1000000      // of one listing, whatever the request asks for
+#define FS_WALK_DEPTH_MAX      65536        // directories deep
+#define FS_WALK_DESCRIPTORS    64           // of the deepest ones; the others are reopened
+#define FS_WALK_PATH_BYTES_MAX (1u << 20)   // relative path of an entry
 #define FS_WALK_NAMES_BYTES    (256u << 10) // names of one directory that a removal holds at a time
-#define FS_REMOVE_PASSES       16          // over a directory that others keep filling
-#define FS_UNSIZED_BYTES_MAX   (64u << 20) // of a file that does not know its size (procfs)
-#define FS_DEVICE_WAIT_MS      10000       // for a FIFO or a device to take more
-#define PASSWD_ENTRY_BYTES_MAX 16384
+#define FS_REMOVE_PASSES       16           // over a directory that others keep filling
+#define FS_UNSIZED_BYTES_MAX   (64u << 20)  // of a file that does not know its size (procfs)
+#define FS_DEVICE_WAIT_MS      10000        // for a FIFO or a device to take more
+#define PASSWD_ENTRY_BYTES_MAX 16384        // getpwuid_r(3) with long fields
 
-// --- configuration (lifecycle 2)
-#define CONFIG_DOCUMENT_BYTES_MAX (256u << 10)
-#define CONFIG_NESTING_MAX        16
-#define CONFIG_STRING_BYTES_MAX   (64u << 10)
-#define CONFIG_RESCAN_MS          60000
-#define CONFIG_DEBOUNCE_MS        100
-#define CONFIG_POLL_MS            2000 // without inotify
-#define CONFIG_LOCK_POLL_MS       5000
-#define STATUS_PERIOD_MIN_MS      1000
-#define CONFIG_LOCK_REMIND_MS     600000 // 10 minutes
-#define CONFIG_LOCK_SETTLE_MS     50   // somebody who only looks at the lock holds it no longer
-#define CONFIG_VALUES_MAX         4096 // JSON values of a document, so that 256 KiB stay small
-#define CONFIG_ID_BYTES_MAX       256  // of a workspace or agent id: they become NATS subjects
-#define CONFIG_NAMES_MAX          65536 // names of one directory
+// --- configuration
+#define CONFIG_DOCUMENT_BYTES_MAX (256u << 10) // of one JSON file; ours are far smaller
+#define CONFIG_NESTING_MAX        16           // ours are nearly flat
+#define CONFIG_STRING_BYTES_MAX   (64u << 10)  // bearers are the longest
+#define CONFIG_RESCAN_MS          60000   // changes that inotify missed, on network file systems
+#define CONFIG_DEBOUNCE_MS        100     // an editor's several writes are one change
+#define CONFIG_POLL_MS            2000    // without inotify
+#define CONFIG_LOCK_POLL_MS       5000    // while another agent runs for the same connections
+#define STATUS_PERIOD_MIN_MS      1000    // between two status files, however much happens
+#define CONFIG_LOCK_REMIND_MS     600000  // 10 minutes
+#define CONFIG_LOCK_SETTLE_MS     50      // somebody who only looks at the lock holds it no longer
+#define CONFIG_VALUES_MAX         4096    // JSON values of a document, so that 256 KiB stay small
+#define CONFIG_ID_BYTES_MAX       256     // of a workspace or agent id: they become NATS subjects
+#define CONFIG_NAMES_MAX          65536   // names of one directory
 #define CONFIG_STALE_MS           3600000 // age of an unfinished file nobody writes any more
-#define CONFIG_SETTINGS_BYTES_MAX (64u << 10)
-#define STATUS_BYTES_MAX          (4u << 20)
-#define STATUS_VALUES_MAX         65536
-#define API_URL_BYTES_MAX         2048
-#define BEARER_WARN_S             604800 // 7 days
+#define CONFIG_SETTINGS_BYTES_MAX (64u << 10) // of agent.ini
+#define STATUS_BYTES_MAX          (4u << 20)  // the status of all links together
+#define STATUS_VALUES_MAX         65536       // JSON values of it
+#define API_URL_BYTES_MAX         2048        // what proxies and servers commonly take
+#define BEARER_WARN_S             604800      // 7 days
 
-// --- NATS through a tunnel (nats-transport)
-#define TUNNEL_INFO_BYTES_MAX   32768
-#define TUNNEL_FRAME_BYTES      (64u << 10)
-#define TUNNEL_QUEUE_BYTES_MAX  (4u << 20)
-#define TUNNEL_ACCEPT_MS        2000
-#define TUNNEL_DRAIN_MS         2000 // what was written before the end still goes out
-#define TUNNEL_USER_TIMEOUT_MS  15000 // unacknowledged data for this long: the far side is gone
+// --- enrolment, the agent's side (lifecycle 5)
+#define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS
+#define ENROLL_REQUEST_MS        30000        // one whole request
+#define ENROLL_REPLY_BYTES_MAX   (256u << 10) // of an answer of the API
+#define ENROLL_REPLY_VALUES      1024         // JSON values of a reply
+#define ENROLL_REQUEST_BYTES_MAX (64u << 10)  // of what is sent to it
+#define ENROLL_MESSAGE_BYTES     512          // of an error's text
+#define ENROLL_REDIRECTS_MAX     3            // of one request
+#define ENROLL_ID_BYTES_MAX      64           // of an id in an answer
+#define ENROLL_URLS_MAX          64           // of the control plane, in an answer
+#define ENROLL_TOKEN_BYTES_MAX   4096         // of an enrolment token
+#define ENROLL_TRIES             4            // of an exchange that is to come again later
+#define ENROLL_TRIES_UNAVAILABLE 3            // of a request when the API is out of order,
+#define ENROLL_BUSY_MS           2000         // doubled with each try
+#define ENROLL_UNAVAILABLE_MS    5000         // with this between two
+#define ENROLL_POLL_S            5            // between questions, unless told otherwise
+#define ENROLL_POLL_MAX_S        60           // between two questions whether a person has agreed
+#define ENROLL_SLOWER_MS         5000         // RFC 8628, 3.5
+#define ENROLL_WAIT_MAX_S        86400        // for that person
 
-// --- WebSockets and the stream thread (nats-transport, streams)
-#define RESOLVE_ADDRESSES_MAX    16
+// --- NATS through a tunnel
+#define TUNNEL_INFO_BYTES_MAX  32768       // of the server's first line; a cluster's URLs fit
+#define TUNNEL_FRAME_BYTES     (64u << 10) // of one read from a socket
+#define TUNNEL_QUEUE_BYTES_MAX (4u << 20)  // towards either side, then the other is not read from
+#define TUNNEL_ACCEPT_MS       2000  // for our own NATS client to connect to the loopback port
+#define TUNNEL_DRAIN_MS        2000  // what was written before the end still goes out
+#define TUNNEL_USER_TIMEOUT_MS 15000 // unacknowledged data for this long: the far side is gone
+
+// --- WebSockets and the stream thread
+#define RESOLVE_ADDRESSES_MAX    16   // of one name; more are not tried
 #define WS_HOST_BYTES_MAX        120  // libwebsockets checks certificates for 127 bytes of a name
 #define WS_SOCKETS_MAX           4096 // WebSockets at once
-#define WS_SEND_BYTES_MAX        (8u << 20)
+#define WS_SEND_BYTES_MAX        (8u << 20)  // of one message, written whole
 #define WS_CHANNEL_RECEIVE_BYTES (16u << 10) // of one piece of a message
 #define WS_EXAMINE_MS            1000        // to find out why there is no connection
 #define WS_LEAVE_MS              2000        // for the farewell to a server that takes nothing
 #define WS_KEEPALIVE_S           30          // TCP keep-alive
 #define WS_LIBRARY_TIMEOUT_S     60          // libwebsockets' own waits; ours are shorter
-#define WS_RETRY_SERVICE_MS      100
+#define WS_RETRY_SERVICE_MS      100 // after the library's loop failed, so that it does not spin
 
-// --- relay channels and terminals (streams)
-#define RELAY_HOST_BYTES_MAX      255
-#define RELAY_PATH_BYTES_MAX      1024
-#define RELAY_QUERY_BYTES_MAX     8192         // two ids of 256 bytes, percent-encoded, and the path
-#define RELAY_TOKEN_BYTES_MAX     (64u << 10)
-#define CHANNEL_ID_BYTES_MAX      64
-#define CHANNEL_MESSAGE_BYTES_MAX (4u << 20)   // from the relay
-#define CHANNEL_FIRST_MS          8000         // to be registered for the first time,
-#define CHANNEL_FIRST_ATTEMPTS    2            // in so many attempts,
-#define CHANNEL_FIRST_TRY_MS      6000         // the first of which may take so long
-#define CHANNEL_DIAL_MS           10000        // look-up, TCP, TLS and upgrade
-#define CHANNEL_ACK_MS            10000
-#define CHANNEL_PING_MS           20000        // of silence, then we ask
-#define CHANNEL_SILENCE_MS        60000        // and then it counts as dead
-#define CHANNEL_BACKOFF_MS        500          // first ceiling of the wait for the next attempt,
-#define CHANNEL_BACKOFF_EARLY_MS  2000         // the highest one in the first CHANNEL_EARLY_MS,
-#define CHANNEL_EARLY_MS          30000
-#define CHANNEL_BACKOFF_MAX_MS    30000        // and later
-#define CHANNEL_STABLE_MS         10000        // live for so long: the next wait is short again
-#define CHANNEL_RATE_LIMITED_MS   5000
-#define CHANNEL_REFUSED_MS        (10 * 60 * 1000) // a terminal that the relay refuses for so long ends
-#define CHANNEL_RIVAL_MS          3000         // dropped so soon after another's registration: by it
-#define CHANNEL_FAREWELL_MS       2000
-#define CHANNEL_REAPED_MIN_MS     110000       // a relay drops what nobody watches after 120 s
-#define CHANNEL_REAPED_MAX_MS     140000
-#define CHANNEL_REAPED_ALONE_MS   5000
-#define REDIALS_MAX               8            // at once
-#define SEEN_FRAMES               1024         // of a viewer, remembered against double delivery
+// --- relay channels and terminals
+#define RELAY_HOST_BYTES_MAX      255         // a DNS name is no longer
+#define RELAY_PATH_BYTES_MAX      1024        // of the URL a control plane gave
+#define RELAY_QUERY_BYTES_MAX     8192        // two ids of 256 bytes, percent-encoded, and the path
+#define RELAY_TOKEN_BYTES_MAX     (64u << 10) // sent in a frame, not in the URL
+#define CHANNEL_ID_BYTES_MAX      64          // a UUID and room for other forms
+#define CHANNEL_MESSAGE_BYTES_MAX (4u << 20)  // from the relay
+#define CHANNEL_FIRST_MS          8000        // to be registered for the first time,
+#define CHANNEL_FIRST_ATTEMPTS    2           // in so many attempts,
+#define CHANNEL_FIRST_TRY_MS      6000        // the first of which may take so long
+#define CHANNEL_DIAL_MS           10000       // look-up, TCP, TLS and upgrade
+#define CHANNEL_ACK_MS            10000       // for the relay's answer to a registration
+#define CHANNEL_PING_MS           20000       // of silence, then we ask
+#define CHANNEL_SILENCE_MS        60000       // and then it counts as dead
+#define CHANNEL_BACKOFF_MS        500         // first ceiling of the wait for the next attempt,
+#define CHANNEL_BACKOFF_EARLY_MS  2000        // the highest one in the first CHANNEL_EARLY_MS,
+#define CHANNEL_EARLY_MS          30000       // people still wait for it to come back
+#define CHANNEL_BACKOFF_MAX_MS    30000       // and later
+#define CHANNEL_STABLE_MS         10000       // live for so long: the next wait is short again
+#define CHANNEL_RATE_LIMITED_MS   5000   // at least, after the relay said that we ask too often
+#define CHANNEL_REFUSED_MS        600000 // a terminal refused for so long ends
+#define CHANNEL_RIVAL_MS          3000   // dropped so soon after another's registration: by it
+#define CHANNEL_FAREWELL_MS       2000   // for the last frames to go out
+#define CHANNEL_REAPED_MIN_MS     110000 // a relay drops what nobody watches after 120 s
+#define CHANNEL_REAPED_MAX_MS     140000 // and not long after that
+#define CHANNEL_REAPED_ALONE_MS   5000   // other channels lost as recently: it was the network
+#define REDIALS_MAX               8      // at once
+#define SEEN_FRAMES               1024   // of a viewer, remembered against double delivery
 #define TAIL_DATA_BYTES_MAX       (64u << 10)  // sent again after a reconnect
 #define TAIL_FRAMES_MAX           1024         // the relay keeps no more either
-#define PUMP_FRAME_BYTES          (64u << 10)
-#define PUMP_READS_PER_TURN       4
+#define PUMP_FRAME_BYTES          (64u << 10)  // of one read from a terminal
+#define PUMP_READS_PER_TURN       4            // then other channels have their turn
 #define PUMP_FINISH_MS            2000         // for the last output of a program that has ended
 #define PUMP_BACKLOG_BYTES        (1u << 20)   // newest output kept while there is no relay
 #define PUMP_INPUT_BYTES_MAX      (16u << 20)  // not yet taken by the program
 #define PUMP_INPUT_HIGH_BYTES     (1u << 20)   // nothing more is read from the relay
 #define PUMP_INPUT_LOW_BYTES      (512u << 10) // until there is less than this
-#define PUMP_RATE_BYTES           (6 << 20)    // a second; the relay drops frames beyond 8 MiB a second
+#define PUMP_RATE_BYTES           (6 << 20)    // a second; the relay drops what is beyond 8 MiB
 #define PUMP_BURST_BYTES          (8 << 20)    // and 16 MiB at once
-#define TERMINALS_MAX             64
+#define TERMINALS_MAX             64           // open at once
 #define TERMINAL_SHOWN_MS         300          // for the first output, before the reply to pty_open
 #define TERMINAL_LIVE_MS          2000         // for a known one to be registered again
-#define TERMINAL_UNUSED_MS        (10 * 60 * 1000)
+#define TERMINAL_UNUSED_MS        600000       // nobody attached: it is closed
 #define TERMINAL_HANGUP_MS        1000         // between SIGHUP and SIGKILL
 #define TERMINAL_FAREWELL_MS      500          // for all channels, when the agent stops
-#define TERMINAL_SCOPE_BYTES_MAX  1024
+#define TERMINAL_STOP_LOOK_MS     10           // between two looks whether all have ended
+#define TERMINAL_SETTLE_MS        10000        // for what should have been settled before
+#define TERMINAL_SCOPE_BYTES_MAX  1024         // of the control plane's name for a terminal's user
 
-// --- the machine (control-plane 7)
-#define MEMORY_TRIM_MS        10000 // after the last operation
-#define METRICS_PERIOD_MS     5000
-#define METRICS_FRESH_MS      1000
-#define CAPACITY_PERIOD_MS    60000
-#define GPU_PERIOD_MS         15000
-#define GPU_MISSING_PERIOD_MS 300000
-#define GPU_TIMEOUT_MS        2000
-#define GPU_KILL_MS           500 // for a killed nvidia-smi to end; in its driver it cannot
-#define GPU_OUTPUT_BYTES_MAX  (64u << 10)
-#define GPU_LINE_BYTES_MAX    1024
+// --- the machine
+#define MEMORY_TRIM_MS        10000       // after the last operation
+#define METRICS_PERIOD_MS     5000        // with each heartbeat
+#define METRICS_FRESH_MS      1000        // asked for more often, the last figures are given again
+#define CAPACITY_PERIOD_MS    60000       // disks and memory are seldom changed
+#define GPU_PERIOD_MS         15000       // nvidia-smi is slow and wakes the card
+#define GPU_MISSING_PERIOD_MS 300000      // a driver may be installed while we run
+#define GPU_TIMEOUT_MS        2000        // a hung driver hangs nvidia-smi
+#define GPU_KILL_MS           500         // for a killed nvidia-smi to end; in its driver it cannot
+#define GPU_OUTPUT_BYTES_MAX  (64u << 10) // a line for each card
+#define GPU_LINE_BYTES_MAX    1024        // of one card
 #define METRIC_MAX            ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
 #define PROC_TEXT_BYTES       4096               // of the files in /proc that are read for it
-#define CGROUP_PATH_BYTES_MAX 4096
-#define CPUS_MAX              65536
-#define GPUS_MAX              64
-#define NAME_BYTES_MAX        256
+#define CGROUP_PATH_BYTES_MAX 4096               // PATH_MAX
+#define CPUS_MAX              65536              // the kernel's own limit is 8192
+#define GPUS_MAX              64                 // of one machine; more are not counted
+#define NAME_BYTES_MAX        256 // of a machine, connection, GPU or file: 255 and an end
 
 // --- desktop
-#define DESKTOP_NAME_BYTES_MAX   64         // of a display's name, ":99.0"
-#define DESKTOP_PATH_BYTES_MAX   512        // of a cookie file
-#define DESKTOP_REASON_BYTES_MAX 208        // one line for a person, 200 bytes and an end
-#define DESKTOP_KEY_BYTES_MAX    256        // names joined with '+'
-#define DESKTOP_KEY_TOKENS_MAX   16
-#define DESKTOP_TEXT_CHARS_MAX   100000     // of one text to be typed
-#define DESKTOP_TEXT_BYTES_MAX   400000     // in UTF-8
-#define DESKTOP_SIDE_MAX         32767      // pixels; coordinates of the X protocol are 16 bits
-#define DESKTOP_PNG_BYTES_MAX    (64u << 20)
-#define DESKTOP_HELD_BYTES       4096
-#define DESKTOP_RATE_MAX         60         // frames a second
-#define DESKTOP_RATE_DEFAULT     30
-#define DESKTOP_POSTED_MAX       256        // events of viewers that wait for their turn
-#define DESKTOP_VIEWERS_MAX      16
-#define DESKTOP_RFB_MAX          4          // viewers over RFB; each has a thread
-#define DESKTOP_CANDIDATES_MAX   32         // displays tried when none is given
-#define DESKTOP_COOKIES_MAX      16         // cookie files tried for each
-#define DESKTOP_COOKIE_FILE_MAX  (64u << 10)
-#define DESKTOP_CONNECT_MS       1000       // to one X server
-#define DESKTOP_RESOLVE_MS       3000       // to find a display, all candidates together
-#define DESKTOP_NEGATIVE_MS      2000       // "no display" is not looked into again for this long
-#define DESKTOP_SHOT_MS          10000
-#define DESKTOP_INPUT_MS         10000      // one pointer or key event, without the typing of texts
-#define DESKTOP_TYPING_MS        20000      // a text is typed faster when it would take longer
-#define DESKTOP_TEXT_MS          28000      // one text, waiting for its turn included
-#define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
-#define DESKTOP_HELD_MS          60000      // keys are let go after this long without input
+#define DESKTOP_NAME_BYTES_MAX   64          // of a display's name, ":99.0"
+#define DESKTOP_PATH_BYTES_MAX   512         // of a cookie file
+#define DESKTOP_REASON_BYTES_MAX 208         // one line for a person, 200 bytes and an end
+#define DESKTOP_KEY_BYTES_MAX    256         // names joined with '+'
+#define DESKTOP_KEY_TOKENS_MAX   16          // of those names; hands have ten fingers
+#define DESKTOP_TEXT_CHARS_MAX   100000      // of one text to be typed
+#define DESKTOP_TEXT_BYTES_MAX   400000      // in UTF-8
+#define DESKTOP_SIDE_MAX         32767       // pixels; coordinates of the X protocol are 16 bits
+#define DESKTOP_PNG_BYTES_MAX    (64u << 20) // of a picture, however little it can be compressed
+#define DESKTOP_HELD_BYTES       4096        // the list of held keys and buttons
+#define DESKTOP_RATE_MAX         60          // frames a second
+#define DESKTOP_RATE_DEFAULT     30          // smooth for the eye
+#define DESKTOP_POSTED_MAX       256         // events of viewers that wait for their turn
+#define DESKTOP_VIEWERS_MAX      16          // of live views; all share one encoder
+#define DESKTOP_RFB_MAX          4           // viewers over RFB; each has a thread
+#define DESKTOP_CANDIDATES_MAX   32          // displays tried when none is given
+#define DESKTOP_COOKIES_MAX      16          // cookie files tried for each
+#define DESKTOP_COOKIE_FILE_MAX  (64u << 10) // of an .Xauthority
+#define DESKTOP_CONNECT_MS       1000        // to one X server
+#define DESKTOP_RESOLVE_MS       3000        // to find a display, all candidates together
+#define DESKTOP_NEGATIVE_MS      2000        // "no display" is not looked into again for this long
+#define DESKTOP_SHOT_MS          10000       // one picture, a settled screen included
+#define DESKTOP_INPUT_MS         10000 // one pointer or key event, without the typing of texts
+#define DESKTOP_TYPING_MS        20000 // a text is typed faster when it would take longer
+#define DESKTOP_TEXT_MS          28000 // one text, waiting for its turn included
+#define DESKTOP_IDLE_MS          60000 // the desktop process ends after this long without use
+#define DESKTOP_HELD_MS          60000 // keys are let go after this long without input
 
 // --- the hub
-#define HUB_SECRET_FILE_BYTES  256
-#define HUB_SQL_BUSY_MS        5000       // for another process to finish its transaction
-#define HUB_SQL_CACHE_KIB      1024
-#define HUB_SQL_WAL_BYTES      (4 << 20)  // what is left of a write-ahead log after a checkpoint
-#define HUB_TOKEN_TTL_MS       (60 * 60 * 1000ll)           // of an enrolment token, lifecycle 5.6
-#define HUB_TOKEN_TTL_MAX_MS   (30 * 24 * 60 * 60 * 1000ll)
-#define HUB_TOKEN_KEEP_MS      (7 * 24 * 60 * 60 * 1000ll)  // an expired one, to say why it is refused
-#define HUB_TOKEN_BYTES_MAX    2048
-#define HUB_BEARER_TTL_MS      (30 * 24 * 60 * 60 * 1000ll) // lifecycle 5.6
-#define HUB_PUBLIC_KEY_BYTES_MAX 1024     // lifecycle 5.2
-#define HUB_MACHINE_NAME_UNITS_MAX 256    // UTF-16 units, lifecycle 5.2
-#define HUB_ID_PREFIX_MIN      4          // characters of an id that may stand for the whole
-#define HUB_JWT_BYTES_MAX      (64u << 10)
-#define HUB_LEASE_MS           20000      // control-plane 4
-#define HUB_CONNECT_BURST      60         // connections of one machine, two for each session of it
-#define HUB_CONNECTS_PER_SECOND 2
-#define HUB_MESSAGE_BURST      60         // hellos and events of one machine; it has one in 5 s to say
-#define HUB_MESSAGES_PER_SECOND 10
-#define HUB_BAN_MS             30000      // a machine that sent more is not let in for this long
-#define HUB_NATS_AUTH_TIMEOUT_S 5         // nats-server waits this long for the hub's answer
-#define HUB_NATS_MAX_PAYLOAD   (1 << 20)
-#define HUB_NATS_CONNECTIONS_MAX 20000
-#define HUB_NATS_CONFIG_BYTES_MAX 16384
-#define HUB_COUNTER_MASK       ((1ull << 53) - 1) // what JSON numbers hold exactly
-#define HUB_HELLO_BYTES_MAX    (16u << 10)
-#define HUB_EVENT_ARENA_BYTES  (1u << 20)
-#define HUB_NATS_LINE_BYTES    4096
-#define HUB_NATS_STOP_MS       5000
-#define HUB_NATS_RESTART_MS    250        // doubled with each end that comes soon
-#define HUB_NATS_RESTART_MAX_MS 10000
-#define HUB_NATS_STABLE_MS     30000
-#define HUB_BUS_DIAL_MS        5000
-#define HUB_BUS_PING_MS        20000
-#define HUB_BUS_BACKOFF_MS     50
-#define HUB_BUS_BACKOFF_MAX_MS 2000
-#define HUB_BUS_PENDING_MESSAGES 65536    // not yet handled, per subject
-#define HUB_BUS_PENDING_BYTES  (16 << 20)
-#define HUB_CUT_AGAIN_MS       2000
-#define HUB_CUT_MS             2000       // one answer of the server
-#define HUB_CUT_CONNECTIONS_MAX 1024
-#define HUB_HTTP_BODY_BYTES_MAX (16u << 10)
-#define HUB_HTTP_ANSWER_BYTES_MAX (64u << 20)
-#define HUB_HTTP_PIECE_BYTES   (16u << 10)
-#define HUB_HTTP_HEADER_BYTES_MAX 4096
-#define HUB_HTTP_HEADERS_MAX   1024       // requests whose head is being read at the same time
-#define HUB_HTTP_HEADER_S      10         // for the whole head of a request, TLS included
-#define HUB_HTTP_BODY_S        10
-#define HUB_HTTP_ANSWER_S      30
-#define HUB_HTTP_KEEPALIVE_S   15
-#define HUB_HTTP_CONNECTIONS_MAX 8192
-#define HUB_HTTP_WORKERS       4
-#define HUB_SOCKET_READ_BYTES  (128u << 10)
-#define HUB_SAMPLE_MS          60000      // one sample of a machine is kept for each
-#define HUB_SAMPLES_MAX        1440       // a day of them
-#define HUB_SAVE_MS            10000
-#define HUB_CERTIFICATE_BYTES_MAX (64u << 10)
-#define HUB_LIMITER_ADDRESSES  256
-#define HUB_GRANT_S            300        // of a machine's connection, then it has to ask again
-#define HUB_REFUSAL_LOG_BURST  20
-#define HUB_REFUSAL_LOG_PER_SECOND 0.2
-#define HUB_VIEWER_TTL_S       120        // streams 8.1
-#define HUB_DISCOVER_BYTES_MAX 16384
-#define HUB_NATS_START_MS      10000
-#define HUB_NATS_LOOK_MS       50
-#define HUB_FAILURES_BURST     20         // lifecycle 5.4
-#define HUB_FAILURES_PER_SECOND 0.5
-#define HUB_TICK_MS            1000
-#define HUB_RENEW_MS           (24 * 60 * 60 * 1000ll)
-#define HUB_LOCAL_CALL_S       10
-#define HUB_TOKENS_AT_ONCE     10000
-#define HUB_PORCH_MAX          2048       // connections that have not said anything
-#define HUB_PORCH_MS           10000
-#define HUB_PORCH_BACKLOG      1024
+#define HUB_SECRET_FILE_BYTES 256          // a key or a token in hexadecimal
+#define HUB_SQL_BUSY_MS       5000         // for another process to finish its transaction
+#define HUB_SQL_CACHE_KIB     1024         // its tables are small
+#define HUB_SQL_WAL_BYTES     (4 << 20)    // what is left of a write-ahead log after a checkpoint
+#define HUB_TOKEN_TTL_MS      3600000ll    // of an enrolment token: time to reach a machine
+#define HUB_TOKEN_TTL_MAX_MS  2592000000ll // whoever finds an older one shall not get in
+#define HUB_TOKEN_KEEP_MS     604800000ll  // an expired one, to say why it is refused
+#define HUB_TOKEN_BYTES_MAX   2048         // as people paste it, white space included
+#define HUB_BEARER_TTL_MS \                // of a machine's credential; a lost one dies by itself
+    2592000000ll                           // of a machine's credential; a lost one dies by itself
+#define HUB_PUBLIC_KEY_BYTES_MAX   1024    // far more than any key that an agent makes
+#define HUB_MACHINE_NAME_UNITS_MAX 256     // UTF-16 units, as consoles written in JavaScript count
+#define HUB_ID_PREFIX_MIN          4       // characters of an id that may stand for the whole
+#define HUB_JWT_BYTES_MAX          (64u << 10) // what nats-server asks us to judge
+#define HUB_LEASE_MS               20000       // four heartbeats missed: the machine is offline
+#define HUB_CONNECT_BURST          60 // connections of one machine, two for each session of it
+#define HUB_CONNECTS_PER_SECOND    2  // after the burst
+#define HUB_MESSAGE_BURST          60 // hellos and events of one machine; it has one in 5 s to say
+#define HUB_MESSAGES_PER_SECOND    10 // after the burst
+#define HUB_BAN_MS                 30000     // a machine that sent more is not let in for this long
+#define HUB_NATS_AUTH_TIMEOUT_S    5         // nats-server waits this long for the hub's answer
+#define HUB_NATS_MAX_PAYLOAD       (1 << 20) // nats-server's own default
+#define HUB_NATS_CONNECTIONS_MAX   20000     // each machine has two
+#define HUB_NATS_CONFIG_BYTES_MAX  16384     // of the configuration we write
+#define HUB_COUNTER_MASK           ((1ull << 53) - 1) // what JSON numbers hold exactly
+#define HUB_HELLO_BYTES_MAX        (16u << 10)        // kept for as long as the machine
+#define HUB_EVENT_ARENA_BYTES      (1u << 20)         // a decoded hello or event
+#define HUB_NATS_LINE_BYTES        4096               // of nats-server's log
+#define HUB_NATS_STOP_MS           5000               // then nats-server is killed
+#define HUB_NATS_RESTART_MS        250                // doubled with each end that comes soon
+#define HUB_NATS_RESTART_MAX_MS    10000              // the doubling ends here
+#define HUB_NATS_STABLE_MS         30000      // up for so long: the next restart is quick again
+#define HUB_BUS_DIAL_MS            5000       // the hub's own connection to nats-server
+#define HUB_BUS_PING_MS            20000      // nats-server is on the same machine: enough
+#define HUB_BUS_BACKOFF_MS         50         // doubled with each attempt,
+#define HUB_BUS_BACKOFF_MAX_MS     2000       // up to this
+#define HUB_BUS_PENDING_MESSAGES   65536      // not yet handled, per subject
+#define HUB_BUS_PENDING_BYTES      (16 << 20) // and their bytes
+#define HUB_CUT_AGAIN_MS           2000 // a revoked machine may just be connecting: look again
+#define HUB_CUT_MS                 2000 // one answer of the server
+#define HUB_CUT_CONNECTIONS_MAX    1024 // of one machine, listed in one answer
+#define HUB_HTTP_BODY_BYTES_MAX    (16u << 10) // requests are a few fields of JSON
+#define HUB_HTTP_ANSWER_BYTES_MAX  (64u << 20) // the list of all machines
+#define HUB_HTTP_PIECE_BYTES       (16u << 10) // of an answer, written at a time
+#define HUB_HTTP_HEADER_BYTES_MAX  4096        // the whole head of a request
+#define HUB_HTTP_HEADERS_MAX       1024        // requests whose head is being read at the same time
+#define HUB_HTTP_HEADER_S          10          // for the whole head of a request, TLS included
+#define HUB_HTTP_BODY_S            10          // for the rest of the request
+#define HUB_HTTP_ANSWER_S          30          // to take the answer
+#define HUB_HTTP_KEEPALIVE_S       15          // for the next request of a connection
+#define HUB_HTTP_CONNECTIONS_MAX   8192        // descriptors of the HTTP thread
+#define HUB_HTTP_WORKERS           4           // threads; answers are short
+#define HUB_SOCKET_READ_BYTES      (128u << 10) // of one read: a large frame of the relay at once
+#define HUB_SAMPLE_MS              60000        // one sample of a machine is kept for each
+#define HUB_SAMPLES_MAX            1440         // a day of them
+#define HUB_SAVE_MS                10000        // what machines said last is written so often
+#define HUB_CERTIFICATE_BYTES_MAX  (64u << 10)  // a chain in PEM
+#define HUB_LIMITER_ADDRESSES      256   // networks remembered; the one longest quiet makes room
+#define HUB_GRANT_S                300   // of a machine's connection, then it has to ask again
+#define HUB_REFUSAL_LOG_BURST      20    // lines about refused strangers,
+#define HUB_REFUSAL_LOG_PER_SECOND 0.2   // then few: they shall not fill the disk
+#define HUB_VIEWER_TTL_S           120   // of the token that a viewer shows to the relay
+#define HUB_DISCOVER_BYTES_MAX     16384 // one answer about where the services are
+#define HUB_NATS_START_MS          10000 // until nats-server lets the hub in
+#define HUB_NATS_LOOK_MS           50    // between two looks for that
+#define HUB_FAILURES_BURST         20    // wrong enrolment tokens from one network,
+#define HUB_FAILURES_PER_SECOND    0.5   // then guessing is slow
+#define HUB_TICK_MS                1000  // of the clerk, who does all that is due
+#define HUB_RENEW_MS               86400000ll // certificates are looked at once a day
+#define HUB_LOCAL_CALL_S           10         // a command that asks the running hub
+#define HUB_TOKENS_AT_ONCE         10000      // of one command
+#define HUB_PORCH_MAX              2048       // connections that have not said anything
+#define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
+#define HUB_PORCH_BACKLOG          1024       // listen(2)
 
 // --- the client, opengeni-ctl
-#define CTL_TOKEN_BYTES_MAX 16384
-#define CTL_CONNECT_MS      5000
+#define CTL_TOKEN_BYTES_MAX 16384 // of a token file
+#define CTL_CONNECT_MS      5000  // to the server, at the start
 #define CTL_WRITE_MS        10000 // one write to the server
 #define CTL_RECONNECTS      40    // attempts, when the server goes away in the middle of a command
 #define CTL_RECONNECT_MS    250   // between them
@@ -308,19 +333,19 @@
 #define CTL_WAIT_SLICE_MS   100   // how late an interrupt is noticed
 #define CTL_CALL_MS         30000 // a reply, unless told otherwise; what control planes wait
 #define CTL_LISTEN_MS       6000  // for machines: a heartbeat and a little
-#define CTL_SETTLE_MS       30    // the same announcement comes on two addresses, one after the other
-#define CTL_PREFIX_SURE     8     // digits of an id that are taken to be unique at once
-#define CTL_MACHINES_MAX    65536
-#define CTL_TRIES           3    // of a request that the agent was too busy to begin
-#define CTL_RUN_TRIES       10   // the same for commands
-#define CTL_BACKOFF_MS      500  // doubled with each try
-#define CTL_BACKOFF_MS_MAX  8000
-#define CTL_ALIVE_FIRST_MS  500
+#define CTL_SETTLE_MS       30 // the same announcement comes on two addresses, one after the other
+#define CTL_PREFIX_SURE     8  // digits of an id that are taken to be unique at once
+#define CTL_MACHINES_MAX    65536 // heard of by one command
+#define CTL_TRIES           3     // of a request that the agent was too busy to begin
+#define CTL_RUN_TRIES       10    // the same for commands
+#define CTL_BACKOFF_MS      500   // doubled with each try
+#define CTL_BACKOFF_MS_MAX  8000  // the doubling ends here
+#define CTL_ALIVE_FIRST_MS  500   // the first ping of a long command, then every
 #define CTL_ALIVE_MS        5000  // a long command: is the machine still there?
 #define CTL_ALIVE_LOST_MS   20000 // pings without an answer for this long: it is not
 #define CTL_GRACE_MS        5000  // for the reply of a command that was stopped at its deadline
-#define CTL_REPLY_SLACK     4096  // of a message that carries bytes of a file: everything else in it
+#define CTL_REPLY_SLACK     4096 // of a message that carries bytes of a file: everything else in it
 #define CTL_PIECE_BYTES     (512u << 10) // of a file, in one reply
-#define CTL_PIECE_BYTES_MIN (16u << 10)
-#define CTL_READ_AHEAD      4 // pieces asked for before the first has come
-#define CTL_LINE_COLUMNS    80 // when the terminal does not say
+#define CTL_PIECE_BYTES_MIN (16u << 10)  // halved down to this when the server takes no more
+#define CTL_READ_AHEAD      4            // pieces asked for before the first has come
+#define CTL_LINE_COLUMNS    80           // when the terminal does not say
