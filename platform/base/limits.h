@@ -46,19 +46,18 @@
 #define LINK_DENIED_ADVICE_MS    60000   // of refusals without a break, before a person is told
 #define LINK_DENIED_REPEAT_MS    600000  // until a person is told again
 #define LINK_QUEUED_KEEP_MS      10000   // unstarted requests of a link without a session
-#define LINK_FENCED_MEMORY_MS \          // after fenced subjects were granted: no falling back
-3600000 // a server once seen to grant own subjects is not asked for less meanwhile
-#define ANNOUNCE_BYTES_MAX      (256u << 10) // a hello or an event
-#define LINK_HELLO_REPEAT_MS    300000       // for a control plane that missed one
-#define LINK_PENDING_MESSAGES   65536        // undelivered messages per subscription
-#define LINK_PENDING_BYTES      (64 << 20)   // and their bytes; more is not ours to hold
-#define LINK_URLS_MAX           64           // of one connection; a cluster has a handful
-#define LINKS_MAX               1024         // connections served at once
-#define BACKOFF_FAST_MS         3000         // between attempts at first,
-#define BACKOFF_FAST_ATTEMPTS   20           // for so many of them,
-#define BACKOFF_SLOW_MS         10000        // then doubled up to this
-#define BACKOFF_DENIED_MS       60000        // when the server says no: asking often helps nobody,
-#define BACKOFF_DENIED_AFTER_MS 600000       // once it has said nothing else for this long
+#define LINK_FENCED_MEMORY_MS    3600000 // after fenced subjects were granted: no falling back
+#define ANNOUNCE_BYTES_MAX       (256u << 10) // a hello or an event
+#define LINK_HELLO_REPEAT_MS     300000       // for a control plane that missed one
+#define LINK_PENDING_MESSAGES    65536        // undelivered messages per subscription
+#define LINK_PENDING_BYTES       (64 << 20)   // and their bytes; more is not ours to hold
+#define LINK_URLS_MAX            64           // of one connection; a cluster has a handful
+#define LINKS_MAX                1024         // connections served at once
+#define BACKOFF_FAST_MS          3000         // between attempts at first,
+#define BACKOFF_FAST_ATTEMPTS    20           // for so many of them,
+#define BACKOFF_SLOW_MS          10000        // then doubled up to this
+#define BACKOFF_DENIED_MS        60000        // when the server says no: asking often helps nobody,
+#define BACKOFF_DENIED_AFTER_MS  600000       // once it has said nothing else for this long
 
 // --- commands
 #define EXEC_ARG_BYTES_MAX  131071      // one argv string, execve(2): MAX_ARG_STRLEN less its NUL
@@ -71,7 +70,7 @@
 #define EXEC_READ_BYTES     (64u << 10) // what a pipe holds, pipe(7)
 #define SPAWN_STACK_BYTES   (16u << 10) // of the child between clone(2) and exec; it calls little
 #define GUARDIAN_TREES_MAX  4096        // commands at once that the guardian can watch
-#define PROCS_MAX           131072      // of one listing of /proc
+#define PROCS_MAX           131072u     // of one listing of /proc
 #define PROCS_LIST_BYTES    256         // about ten processes
 #define PROC_LINE_BYTES_MAX 1024        // of /proc/PID/stat and its like
 #define MARK_CHUNK_BYTES    (16u << 10) // of an environment, looked at at a time
@@ -110,7 +109,7 @@
 #define API_URL_BYTES_MAX         2048        // what proxies and servers commonly take
 #define BEARER_WARN_S             604800      // 7 days
 
-// --- enrolment, the agent's side (lifecycle 5)
+// --- enrolment, the agent's side
 #define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS
 #define ENROLL_REQUEST_MS        30000        // one whole request
 #define ENROLL_REPLY_BYTES_MAX   (256u << 10) // of an answer of the API
@@ -200,22 +199,23 @@
 #define TERMINAL_SCOPE_BYTES_MAX  1024         // of the control plane's name for a terminal's user
 
 // --- the machine
-#define MEMORY_TRIM_MS        10000       // after the last operation
-#define METRICS_PERIOD_MS     5000        // with each heartbeat
-#define METRICS_FRESH_MS      1000        // asked for more often, the last figures are given again
-#define CAPACITY_PERIOD_MS    60000       // disks and memory are seldom changed
-#define GPU_PERIOD_MS         15000       // nvidia-smi is slow and wakes the card
-#define GPU_MISSING_PERIOD_MS 300000      // a driver may be installed while we run
-#define GPU_TIMEOUT_MS        2000        // a hung driver hangs nvidia-smi
-#define GPU_KILL_MS           500         // for a killed nvidia-smi to end; in its driver it cannot
-#define GPU_OUTPUT_BYTES_MAX  (64u << 10) // a line for each card
-#define GPU_LINE_BYTES_MAX    1024        // of one card
-#define METRIC_MAX            ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
-#define PROC_TEXT_BYTES       4096               // of the files in /proc that are read for it
-#define CGROUP_PATH_BYTES_MAX 4096               // PATH_MAX
-#define CPUS_MAX              65536              // the kernel's own limit is 8192
-#define GPUS_MAX              64                 // of one machine; more are not counted
-#define NAME_BYTES_MAX        256 // of a machine, connection, GPU or file: 255 and an end
+#define MEMORY_TRIM_MS          10000     // after the last operation
+#define MEMORY_REUSED_BYTES_MAX (4 << 20) // blocks up to this size are kept for the next request
+#define METRICS_PERIOD_MS       5000      // with each heartbeat
+#define METRICS_FRESH_MS        1000      // asked for more often, the last figures are given again
+#define CAPACITY_PERIOD_MS      60000     // disks and memory are seldom changed
+#define GPU_PERIOD_MS           15000     // nvidia-smi is slow and wakes the card
+#define GPU_MISSING_PERIOD_MS   300000    // a driver may be installed while we run
+#define GPU_TIMEOUT_MS          2000      // a hung driver hangs nvidia-smi
+#define GPU_KILL_MS             500       // for a killed nvidia-smi to end; in its driver it cannot
+#define GPU_OUTPUT_BYTES_MAX    (64u << 10)        // a line for each card
+#define GPU_LINE_BYTES_MAX      1024               // of one card
+#define METRIC_MAX              ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
+#define PROC_TEXT_BYTES         4096               // of the files in /proc that are read for it
+#define CGROUP_PATH_BYTES_MAX   4096               // PATH_MAX
+#define CPUS_MAX                65536              // the kernel's own limit is 8192
+#define GPUS_MAX                64                 // of one machine; more are not counted
+#define NAME_BYTES_MAX          256 // of a machine, connection, GPU or file: 255 and an end
 
 // --- desktop
 #define DESKTOP_NAME_BYTES_MAX   64          // of a display's name, ":99.0"
@@ -247,19 +247,18 @@
 #define DESKTOP_HELD_MS          60000 // keys are let go after this long without input
 
 // --- the hub
-#define HUB_SECRET_FILE_BYTES 256          // a key or a token in hexadecimal
-#define HUB_SQL_BUSY_MS       5000         // for another process to finish its transaction
-#define HUB_SQL_CACHE_KIB     1024         // its tables are small
-#define HUB_SQL_WAL_BYTES     (4 << 20)    // what is left of a write-ahead log after a checkpoint
-#define HUB_TOKEN_TTL_MS      3600000ll    // of an enrolment token: time to reach a machine
-#define HUB_TOKEN_TTL_MAX_MS  2592000000ll // whoever finds an older one shall not get in
-#define HUB_TOKEN_KEEP_MS     604800000ll  // an expired one, to say why it is refused
-#define HUB_TOKEN_BYTES_MAX   2048         // as people paste it, white space included
-#define HUB_BEARER_TTL_MS \                // of a machine's credential; a lost one dies by itself
-    2592000000ll                           // of a machine's credential; a lost one dies by itself
-#define HUB_PUBLIC_KEY_BYTES_MAX   1024    // far more than any key that an agent makes
-#define HUB_MACHINE_NAME_UNITS_MAX 256     // UTF-16 units, as consoles written in JavaScript count
-#define HUB_ID_PREFIX_MIN          4       // characters of an id that may stand for the whole
+#define HUB_SECRET_FILE_BYTES      256       // a key or a token in hexadecimal
+#define HUB_SQL_BUSY_MS            5000      // for another process to finish its transaction
+#define HUB_SQL_CACHE_KIB          1024      // its tables are small
+#define HUB_SQL_WAL_BYTES          (4 << 20) // what is left of a write-ahead log after a checkpoint
+#define HUB_TOKEN_TTL_MS           3600000ll // of an enrolment token: time to reach a machine
+#define HUB_TOKEN_TTL_MAX_MS       2592000000ll // whoever finds an older one shall not get in
+#define HUB_TOKEN_KEEP_MS          604800000ll  // an expired one, to say why it is refused
+#define HUB_TOKEN_BYTES_MAX        2048         // as people paste it, white space included
+#define HUB_BEARER_TTL_MS          2592000000ll // of a machine's credential; a lost one dies by itself
+#define HUB_PUBLIC_KEY_BYTES_MAX   1024         // far more than any key that an agent makes
+#define HUB_MACHINE_NAME_UNITS_MAX 256 // UTF-16 units, as consoles written in JavaScript count
+#define HUB_ID_PREFIX_MIN          4   // characters of an id that may stand for the whole
 #define HUB_JWT_BYTES_MAX          (64u << 10) // what nats-server asks us to judge
 #define HUB_LEASE_MS               20000       // four heartbeats missed: the machine is offline
 #define HUB_CONNECT_BURST          60 // connections of one machine, two for each session of it
