@@ -347,7 +347,7 @@ START_TEST(nothing_is_written_that_could_not_be_read)
     set(&c->relay_url, "\xff");
     ck_assert_ptr_null(connection_write(c, &why));
     set(&c->relay_url, "");
-    strcpy(c->id, "00000000000000000000");
+    snprintf(c->id, sizeof c->id, "%020d", 0);
     ck_assert_ptr_null(connection_write(c, &why));
     connection_identify(c);
     char *text = connection_write(c, &why);

@@ -96,7 +96,7 @@ END_TEST
 static char *line_of(size_t size, const char *tls)
 {
     char *line = malloc(size + 1);
-    size_t n = (size_t)sprintf(line, "INFO {\"tls_required\":%s,\"x\":\"", tls);
+    size_t n = (size_t)snprintf(line, size, "INFO {\"tls_required\":%s,\"x\":\"", tls);
     memset(line + n, 'x', size - n);
     memcpy(line + size - 4, "\"}\r\n", 4);
     line[size] = '\0';

@@ -228,7 +228,7 @@ END_TEST
 START_TEST(a_missing_ca_file_is_named)
 {
     start_tls("DNS:localhost", 86400);
-    strcpy(ca_file, "/nonexistent/ca.pem");
+    snprintf(ca_file, sizeof ca_file, "/nonexistent/ca.pem");
     struct fail why = {0};
     struct tunnel *tunnel;
     ck_assert(!dial(secure[_i], "localhost", &tunnel, &why));

@@ -168,7 +168,7 @@ START_TEST(lists_grow_as_long_as_there_is_memory)
     Og__GitRequest *git = decode(&og__git_request__descriptor, bytes);
     ck_assert(git && git->n_args == COUNT);
     for (int i = 0; i < COUNT; i++)
-        ck_assert_int_eq(atoi(git->args[i]), i);
+        ck_assert_int_eq(strtol(git->args[i], NULL, 10), i);
     ck_assert_uint_lt(arena.used, bytes.size * REQUEST_ARENA_FACTOR);
     free(bytes.data);
 }

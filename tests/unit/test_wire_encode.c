@@ -281,7 +281,7 @@ START_TEST(an_error_has_room_for_all_details)
     Og__AgentError *read = through_the_wire(&error);
     ck_assert(read && read->n_detail == AGENT_ERROR_DETAILS_MAX);
     for (int i = 0; i < AGENT_ERROR_DETAILS_MAX; i++)
-        ck_assert_int_eq(atoi(read->detail[i]->value), 1000000 + i);
+        ck_assert_int_eq(strtol(read->detail[i]->value, NULL, 10), 1000000 + i);
 }
 END_TEST
 
