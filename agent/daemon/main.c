@@ -177,13 +177,20 @@ static void open_nats(struct daemon *daemon)
     }
 }
 
+static int64_t rescan_period(const struct daemon *daemon)
+{
+    return watch_fd(daemon->watch) < 0 ? CONFIG_POLL_MS : CONFIG_RESCAN_MS;
+}
+
 static void start(struct daemon *daemon, int argc, char **argv)
 {
     inherit_get();
     log_init();
-    // Few arenas: an agent is measured by what it keeps when it is idle.
+    // Few arenas, and large blocks that are used again rather than mapped anew for each reply; what
+    // a busy time had needed is given back when it is over (housekeeping.h).
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+    mallopt(M_MMAP_THRESHOLD, MEMORY_REUSED_BYTES_MAX);
+    mallopt(M_TRIM_THRESHOLD, 2 * MEMORY_REUSED_BYTES_MAX);
     options_parse(argc, argv, &daemon->options);
     daemon->managed = getenv("INVOCATION_ID") != NULL;
     daemon->options.wait |= daemon->managed;
@@ -193,7 +200,8 @@ static void start(struct daemon *daemon, int argc, char **argv)
         log_warn("no guardian: commands would outlive a crash", "why", log_why(&why), NULL);
     if (!config_dir_create(&daemon->config, daemon->options.config_dir, &why))
         give_up(daemon, &why);
-    const char *hint = daemon->options.api_url ? daemon->options.api_url : getenv("OPENGENI_API_URL");
+    const char *hint =
+        daemon->options.api_url ? daemon->options.api_url : getenv("OPENGENI_API_URL");
     if (!api_url_normalise(hint && *hint ? hint : API_URL_DEFAULT, &daemon->api_url, &why))
         give_up(daemon, &why);
     take_lock(daemon);
@@ -208,7 +216,7 @@ static void start(struct daemon *daemon, int argc, char **argv)
     log_info("started", "version", OG_VERSION, "instance", daemon->shared.instance_id, "root",
              daemon->host.workspace_root, NULL);
     links_reconcile(daemon->links);
-    daemon->rescan_at = clock_mono_ms() + CONFIG_RESCAN_MS;
+    daemon->rescan_at = clock_mono_ms() + rescan_period(daemon);
 }
 
 // Returns the signal that ends the daemon, or 0.
@@ -237,9 +245,7 @@ static int64_t earliest(int64_t a, int64_t b)
 static int serve(struct daemon *daemon)
 {
     for (;;) {
-        int64_t rescan = watch_fd(daemon->watch) < 0 ? clock_mono_ms() + CONFIG_POLL_MS
-                                                     : daemon->rescan_at;
-        int64_t next = earliest(daemon->reconcile_at, rescan);
+        int64_t next = earliest(daemon->reconcile_at, daemon->rescan_at);
         next = earliest(next, housekeeping_next(daemon->housekeeping));
         next = earliest(next, status_writer_next(daemon->status));
         int64_t wait = next - clock_mono_ms();
@@ -253,13 +259,13 @@ static int serve(struct daemon *daemon)
         int64_t now = clock_mono_ms();
         if (fds[1].revents) {
             watch_take(daemon->watch);
-            daemon->reconcile_at = now + CONFIG_DEBOUNCE_MS;
+            daemon->reconcile_at = earliest(daemon->reconcile_at, now + CONFIG_DEBOUNCE_MS);
         }
-        if (now >= rescan)
+        if (now >= daemon->rescan_at || links_reap(daemon->links))
             daemon->reconcile_at = now;
         if (daemon->reconcile_at && now >= daemon->reconcile_at) {
             daemon->reconcile_at = 0;
-            daemon->rescan_at = now + CONFIG_RESCAN_MS;
+            daemon->rescan_at = now + rescan_period(daemon);
             links_reconcile(daemon->links);
         }
         housekeeping_run(daemon->housekeeping, daemon->shared.admission);
@@ -281,7 +287,10 @@ static void on_second_signal(int number)
 
 static void stop(struct daemon *daemon, int number)
 {
-    log_info("stopping", "signal", number == SIGINT ? "INT" : number == SIGTERM ? "TERM" : "HUP",
+    log_info("stopping", "signal",
+             number == SIGINT    ? "INT"
+             : number == SIGTERM ? "TERM"
+                                 : "HUP",
              NULL);
     struct sigaction second = {.sa_handler = on_second_signal};
     sigaction(SIGTERM, &second, NULL);
