@@ -15,7 +15,7 @@ struct housekeeping {
     struct workers *workers;
     struct metrics *metrics;
     struct capacity *capacity;
-    int64_t capacity_at; // of the sampling job alone
+    int64_t capacity_at;  // of the sampling job alone
     atomic_bool sampling; // one that hangs is not started twice
     int64_t sample_at;
     uint64_t busy; // operations that have run since memory was last given back

@@ -12,7 +12,8 @@ struct entry {
     struct entry *next;
     struct connection *connection;
     struct link *link;
-    bool seen; // in the directory, this time
+    bool seen;    // in the directory, this time
+    bool leaving; // says goodbye; what has the same id starts only after that
 };
 
 // A document that could not be used; said once, and again when the reason changes.
@@ -88,13 +89,21 @@ static void apply(struct links *links, struct connections_entry *document)
 {
     struct connection *connection = document->connection;
     struct entry *entry = find(links, connection->id);
+    if (entry && entry->leaving)
+        return;
     if (!entry && links->count >= LINKS_MAX) {
         report(links, document->name, "there are too many connections");
         return;
     }
     if (!entry) {
+        struct fail why;
+        struct link *link = link_new(links->shared, connection, &why);
+        if (!link) {
+            report(links, document->name, log_why(&why));
+            return;
+        }
         entry = mem_new(struct entry);
-        entry->link = link_new(links->shared, connection);
+        entry->link = link;
         entry->next = links->entries;
         links->entries = entry;
         links->count++;
@@ -110,20 +119,32 @@ static void apply(struct links *links, struct connections_entry *document)
 
 static void stop_removed(struct links *links)
 {
+    for (struct entry *entry = links->entries; entry; entry = entry->next) {
+        if (!entry->seen && !entry->leaving) {
+            log_info("connection removed", "connection", entry->connection->id, NULL);
+            entry->leaving = true;
+            link_leave(entry->link, LEAVE_USER_STOP);
+        }
+        entry->seen = false;
+    }
+}
+
+bool links_reap(struct links *links)
+{
+    bool any = false;
     for (struct entry **p = &links->entries, *entry; (entry = *p);) {
-        if (entry->seen) {
-            entry->seen = false;
+        if (!entry->leaving || !link_wait(entry->link, 0, false)) {
             p = &entry->next;
             continue;
         }
-        log_info("connection removed", "connection", entry->connection->id, NULL);
-        link_leave(entry->link, LEAVE_USER_STOP);
-        link_release(entry->link);
         *p = entry->next;
+        link_release(entry->link);
         connection_free(entry->connection);
         mem_free(entry);
         links->count--;
+        any = true;
     }
+    return any;
 }
 
 void links_reconcile(struct links *links)

@@ -18,6 +18,10 @@ struct links *links_new(const struct link_shared *shared, const struct secure_di
 // now leaves a running link alone.
 void links_reconcile(struct links *links);
 
+// Lets go of removed links that have said goodbye. True when there was one: its connection may be
+// back, and waits for links_reconcile.
+bool links_reap(struct links *links);
+
 // Ends all links cleanly, within LINK_STOP_MS; those without a session are not waited for.
 void links_stop(struct links *links, enum link_leave reason);
 

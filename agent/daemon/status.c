@@ -51,9 +51,8 @@ int64_t status_writer_next(const struct status_writer *writer)
 static const char *state_name(enum link_state state)
 {
     static const char *const names[] = {
-        [LINK_CONNECTING] = "connecting", [LINK_ONLINE] = "online",
-        [LINK_BACKOFF] = "backoff",       [LINK_DENIED] = "auth_denied",
-        [LINK_STOPPING] = "stopping",     [LINK_GONE] = "stopping",
+        [LINK_CONNECTING] = "connecting", [LINK_ONLINE] = "online",     [LINK_BACKOFF] = "backoff",
+        [LINK_DENIED] = "auth_denied",    [LINK_STOPPING] = "stopping", [LINK_GONE] = "stopping",
     };
     return names[state];
 }
@@ -92,8 +91,8 @@ static void add(void *snapshot_, const struct connection *connection, struct lin
 
 static struct snapshot take(struct links *links)
 {
-    struct snapshot snapshot = {.connections = mem_array(links_count(links),
-                                                         sizeof *snapshot.connections),
+    struct snapshot snapshot = {.connections =
+                                    mem_array(links_count(links), sizeof *snapshot.connections),
                                 .links = mem_array(links_count(links), sizeof *snapshot.links)};
     links_visit(links, add, &snapshot);
     return snapshot;

@@ -29,10 +29,10 @@ void admission_free(struct admission *admission);
 // A job that waits or runs; embedded in what it is for.
 struct admission_job {
     enum admission_class class;
-    uint64_t origin;                    // whose turn it takes
-    uint64_t bytes;                     // of payload it keeps in memory
+    uint64_t origin;                     // whose turn it takes
+    uint64_t bytes;                      // of payload it keeps in memory
     void (*run)(struct admission_job *); // on a worker; ends with admission_leave
-    struct admission_job *next;         // internal
+    struct admission_job *next;          // internal
 };
 
 // Takes the job: runs it now or in its turn. False when a breaker refuses it; nothing has run then.

@@ -73,8 +73,8 @@ void link_send_hello(struct link *link)
     hello.agent_version = OG_VERSION;
     hello.os = OG__OS__OS_LINUX;
     hello.arch = (Og__Arch)machine_arch();
-    hello.machine_name = text(&arena, connection->machine_name ? connection->machine_name
-                                                               : shared->machine_name);
+    hello.machine_name =
+        text(&arena, connection->machine_name ? connection->machine_name : shared->machine_name);
     hello.workspace_root = text(&arena, shared->host->workspace_root);
     hello.capabilities = &capabilities;
     hello.update_channel = connection->update_channel;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/alloc.h"
+#include "base/cancel.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -17,32 +18,40 @@ static void shuffle(size_t *order, size_t count)
     }
 }
 
-static bool open_any(struct link *link, const struct connection *connection, struct dialed *out)
+static bool open_any(struct link *link, const struct connection *connection, struct cancel *cancel,
+                     struct dialed *out)
 {
-    if (connection->nats_url_count == 0)
-        return fail_because(&out->why, FAIL_INVALID,
-                            "the control plane's address is missing (nats_urls is empty)");
+    if (connection->nats_url_count == 0) {
+        fail_because(&out->why, FAIL_INVALID,
+                     "the control plane's address is missing (nats_urls is empty)");
+        log_warn("dial failed", "connection", link->id, "why", log_why(&out->why), NULL);
+        return false;
+    }
+    struct subjects subjects;
+    if (!subjects_init(&subjects, connection->workspace_id, connection->agent_id,
+                       link->shared->instance_id))
+        return fail_because(&out->why, FAIL_INVALID, "the ids cannot be part of a subject");
     char name[64];
     snprintf(name, sizeof name, "opengeni-agent/connection/%s", link->shared->instance_id);
     struct session_events events = {
         .owner = link, .message = link_intake, .changed = link_wake, .gone = link_drop};
     size_t order[LINK_URLS_MAX];
-    size_t count = connection->nats_url_count < LINK_URLS_MAX ? connection->nats_url_count
-                                                              : LINK_URLS_MAX;
+    size_t count =
+        connection->nats_url_count < LINK_URLS_MAX ? connection->nats_url_count : LINK_URLS_MAX;
     shuffle(order, count);
     int64_t until = clock_mono_ms() + LINK_DIAL_MS;
     for (size_t i = 0; i < count; i++) {
         int64_t left = until - clock_mono_ms();
-        if (left <= 0 || link_leave_asked(link))
+        if (left <= 0 || cancel_fired(cancel))
             break;
         struct session_options options = {
             .url = connection->nats_urls[order[i]],
             .bearer = connection->nats_bearer,
             .name = name,
-            .subjects = &link->subjects,
+            .subjects = &subjects,
             .ca_file = link->shared->ca_file,
             .timeout_ms = left < LINK_DIAL_ADDRESS_MS ? left : LINK_DIAL_ADDRESS_MS,
-            .cancel = link->leaving,
+            .cancel = cancel,
         };
         link_hold(link); // until the session's gone event
         if (session_open(&options, &events, &out->session, &out->loss, &out->why))
@@ -75,11 +84,17 @@ void link_dial(struct link *link, const struct connection *connection, bool try_
         fail_because(&out->why, FAIL_INVALID, "the connection has no credential");
         return;
     }
-    if (!open_any(link, connection, out))
+    pthread_mutex_lock(&link->lock);
+    struct cancel *cancel = cancel_ref(link->leaving);
+    pthread_mutex_unlock(&link->lock);
+    bool opened = open_any(link, connection, cancel, out);
+    cancel_unref(cancel);
+    if (!opened)
         return;
     bool usable = take_address(out->session, ADDRESS_FENCED, &out->why);
     if (usable && session_refused(out->session, ADDRESS_FENCED))
-        usable = fail_because(&out->why, FAIL_INVALID, "the server refuses this machine's subjects");
+        usable =
+            fail_because(&out->why, FAIL_INVALID, "the server refuses this machine's subjects");
     if (usable && try_legacy)
         usable = take_address(out->session, ADDRESS_LEGACY, &out->why);
     if (!usable) {

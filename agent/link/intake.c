@@ -1,6 +1,6 @@
 // What happens to a message from the control plane: decode, refuse what must not run, answer a ping
 // in place, hand everything else to a worker. Runs on the NATS client's delivery thread.
-#include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -31,7 +31,8 @@ struct call {
     struct cancel *cancel; // NULL: only the link's end cancels it
     size_t reply_max;
     int64_t received_ms;
-    bool once; // its id is noted in the journal
+    bool once;      // its id is noted in the journal
+    bool on_worker; // otherwise on the delivery thread, which serves all links and must not wait
 };
 
 static struct call *call_new(struct link *link, struct session *session,
@@ -43,7 +44,7 @@ static struct call *call_new(struct link *link, struct session *session,
     call->reply = message->reply;
     call->address = message->address;
     call->received_ms = clock_mono_ms();
-    call->reply_max = session_max_payload(session);
+    call->reply_max = session_max_payload_known(session);
     arena_init(&call->arena, REQUEST_ARENA_BASE + message->size * REQUEST_ARENA_FACTOR +
                                  call->reply_max * REPLY_ARENA_FACTOR);
     session_take_payload(message);
@@ -74,6 +75,14 @@ static int64_t reply_until(const struct call *call)
     return call->received_ms + wait;
 }
 
+static void send(const struct call *call, const void *data, size_t size)
+{
+    if (call->on_worker)
+        link_reply(call->link, call->reply, data, size, reply_until(call));
+    else
+        link_reply_soon(call->link, call->reply, data, size, reply_until(call));
+}
+
 // Encodes the response, or when it is too large the error that says so, and sends it.
 static void answer(struct call *call, Og__ControlResponse *response)
 {
@@ -92,8 +101,9 @@ static void answer(struct call *call, Og__ControlResponse *response)
     void *data = mem_array(1, size);
     envelope_encode(request->id, request->id_size, response, data, size);
     if (call->once)
-        settled_end(call->link->settled, request->id, request->id_size, clock_mono_ms(), data, size);
-    link_reply(call->link, call->reply, data, size, reply_until(call));
+        settled_end(call->link->settled, request->id, request->id_size, clock_mono_ms(), data,
+                    size);
+    send(call, data, size);
     mem_free(data);
 }
 
@@ -142,13 +152,21 @@ static void answer_ping(struct call *call)
     answer(call, &response);
 }
 
+// The request has not run: its id may come again.
+static void forget(struct call *call)
+{
+    if (call->once)
+        settled_forget(call->link->settled, call->request.id, call->request.id_size);
+    call->once = false;
+}
+
 // Nobody waits any longer for a request that sat in the queue while the link had no session.
 static bool is_stale(const struct call *call)
 {
     struct link *link = call->link;
     pthread_mutex_lock(&link->lock);
-    int64_t since = link->session_ended_ms > call->received_ms ? link->session_ended_ms
-                                                               : call->received_ms;
+    int64_t since =
+        link->session_ended_ms > call->received_ms ? link->session_ended_ms : call->received_ms;
     bool stale = !link->session && clock_mono_ms() - since > LINK_QUEUED_KEEP_MS;
     pthread_mutex_unlock(&link->lock);
     return stale;
@@ -158,10 +176,13 @@ static void run(struct call *call)
 {
     struct link *link = call->link;
     if (is_stale(call) || cancel_fired(call->cancel)) {
-        if (call->once)
-            settled_forget(link->settled, call->request.id, call->request.id_size);
+        forget(call);
         return;
     }
+    struct session *session = link_session(link);
+    if (session)
+        call->reply_max = session_max_payload(session);
+    session_unref(session);
     struct op op = {.host = link->shared->host,
                     .arena = &call->arena,
                     .cancel = call->cancel,
@@ -174,8 +195,7 @@ static void run(struct call *call)
     // counted it as lost, and must not hear of it again.
     if (call->entry->dies_with_link && call->address == ADDRESS_FENCED &&
         cancel_fired(call->cancel) && !link_leave_asked(link)) {
-        if (call->once)
-            settled_forget(link->settled, call->request.id, call->request.id_size);
+        forget(call);
         return;
     }
     if (done)
@@ -188,14 +208,9 @@ static void run_job(struct admission_job *job)
 {
     struct call *call = (struct call *)job;
     struct admission *admission = call->link->shared->admission;
+    call->on_worker = true;
     run(call);
     admission_leave(admission, job);
-    call_free(call);
-}
-
-static void run_ping(void *call)
-{
-    answer_ping(call);
     call_free(call);
 }
 
@@ -215,11 +230,24 @@ static bool begin_once(struct call *call)
         answer_busy(call, "busy: this request is already running", "duplicate_in_flight", false);
         return false;
     case SETTLED_DONE:
-        link_reply(call->link, call->reply, stored, size, reply_until(call));
+        send(call, stored, size);
         mem_free(stored);
         return false;
     }
     return false;
+}
+
+// What stops the request; NULL when there is no descriptor left for that.
+static struct cancel *cancel_for(struct link *link, bool dies_with_session)
+{
+    pthread_mutex_lock(&link->lock);
+    if (dies_with_session && !link->lost)
+        link->lost = cancel_try_new();
+    struct cancel *cancel = dies_with_session ? link->lost : link->leaving;
+    if (cancel)
+        cancel_ref(cancel);
+    pthread_mutex_unlock(&link->lock);
+    return cancel;
 }
 
 static void submit(struct call *call)
@@ -230,20 +258,24 @@ static void submit(struct call *call)
     }
     struct link *link = call->link;
     bool dies = call->entry->dies_with_link && call->address == ADDRESS_FENCED;
-    pthread_mutex_lock(&link->lock);
-    call->cancel = cancel_ref(dies ? link->lost : link->leaving);
-    pthread_mutex_unlock(&link->lock);
-    static const enum admission_class classes[] = {[OP_LIGHT] = ADMISSION_LIGHT,
-                                                   [OP_HEAVY] = ADMISSION_HEAVY};
+    call->cancel = cancel_for(link, dies);
+    if (!call->cancel) {
+        struct fail why;
+        fail_errno(&why, EMFILE, "start", call->entry->name);
+        forget(call);
+        answer_error(call, &why);
+        call_free(call);
+        return;
+    }
+    static const enum admission_class classes[] = {
+        [OP_LIGHT] = ADMISSION_LIGHT, [OP_HEAVY] = ADMISSION_HEAVY};
     call->job = (struct admission_job){.class = classes[call->entry->class],
                                        .origin = link->origin,
                                        .bytes = call->request.payload_size,
                                        .run = run_job};
     if (admission_enter(link->shared->admission, &call->job))
         return;
-    if (call->once)
-        settled_forget(link->settled, call->request.id, call->request.id_size);
-    call->once = false;
+    forget(call);
     answer_busy(call, "busy: too many requests are waiting", "queue_breaker", true);
     call_free(call);
 }
@@ -277,7 +309,7 @@ static bool refuse(struct call *call)
     return true;
 }
 
-static void handle(struct call *call, struct session *session, const void *data, size_t size)
+static void handle(struct call *call, const void *data, size_t size)
 {
     struct fail why;
     bool decoded = size <= REQUEST_BYTES_MAX
@@ -295,11 +327,8 @@ static void handle(struct call *call, struct session *session, const void *data,
     if (refuse(call)) {
         call_free(call);
     } else if (call->entry->handling == OP_PING) {
-        // In place, unless a publish is under way that may be stuck: this thread serves all links.
-        if (session_busy(session) &&
-            workers_submit(call->link->shared->workers, run_ping, call))
-            return;
-        run_ping(call);
+        answer_ping(call);
+        call_free(call);
     } else {
         submit(call);
     }
@@ -317,5 +346,5 @@ void link_intake(void *link_, struct session *session, struct session_message *m
     if (link_leave_asked(link) || reply_memory_seen(link->replies, message->reply, clock_mono_ms()))
         return;
     const void *data = message->data;
-    handle(call_new(link, session, message), session, data, message->size);
+    handle(call_new(link, session, message), data, message->size);
 }

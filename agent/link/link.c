@@ -33,6 +33,7 @@ void link_drop(void *link_)
     cancel_unref(link->lost);
     cancel_unref(link->leaving);
     outbox_free(link->outbox);
+    outbox_free(link->posted);
     reply_memory_free(link->replies);
     settled_free(link->settled);
     pthread_cond_destroy(&link->wake);
@@ -102,6 +103,7 @@ static bool take_new_connection(struct link *link)
     if (next) {
         connection_free(link->connection);
         link->connection = next;
+        atomic_store(&link->held_epoch, next->last_known_epoch);
         // link_update has seen that the ids are good.
         (void)subjects_init(&link->subjects, next->workspace_id, next->agent_id,
                             link->shared->instance_id);
@@ -129,26 +131,28 @@ static const char *pasteable(const char *value, const char *placeholder)
 static void report_denial(struct link *link, const struct fail *why)
 {
     int64_t now = clock_mono_ms();
+    bool none = !*link->connection->nats_bearer;
     if (!link->denied_since_ms) {
         link->denied_since_ms = now;
         link->advised_ms = 0;
-        log_info("the server refuses the credentials for now; another instance may still hold "
-                 "this machine's lease",
-                 "connection", link->id, "why", log_why(why), NULL);
+        if (!none)
+            log_info("the server refuses the credentials for now; another instance may still hold "
+                     "this machine's lease",
+                     "connection", link->id, "why", log_why(why), NULL);
     }
-    if (now - link->denied_since_ms < LINK_DENIED_ADVICE_MS ||
+    if ((now - link->denied_since_ms < LINK_DENIED_ADVICE_MS && !none) ||
         (link->advised_ms && now - link->advised_ms < LINK_DENIED_REPEAT_MS))
         return;
     link->advised_ms = now;
-    const char *url = *link->connection->api_url ? link->connection->api_url
-                                                 : "https://app.opengeni.ai";
+    const char *url =
+        *link->connection->api_url ? link->connection->api_url : "https://app.opengeni.ai";
     char command[512];
-    snprintf(command, sizeof command,
-             "opengeni-agent connect --force --api-url %s --workspace-id %s",
-             pasteable(url, "<api-url>"),
-             pasteable(link->connection->workspace_id, "<workspace-id>"));
-    log_error("the server refuses this machine's credentials: they may be revoked, replaced or "
-              "expired, or a second agent runs with them; to enrol again",
+    snprintf(
+        command, sizeof command, "opengeni-agent connect --force --api-url %s --workspace-id %s",
+        pasteable(url, "<api-url>"), pasteable(link->connection->workspace_id, "<workspace-id>"));
+    log_error(none ? "the connection holds no credential; to enrol again"
+                   : "the server refuses this machine's credentials: they may be revoked, "
+                     "replaced or expired, or a second agent runs with them; to enrol again",
               "connection", link->id, "run", command, NULL);
 }
 
@@ -176,6 +180,29 @@ static void note_error(struct link *link, const struct fail *why)
     pthread_mutex_unlock(&link->lock);
 }
 
+// Fires and forgets; whoever waits for it holds a reference.
+static void fire(struct cancel **cancel)
+{
+    if (*cancel)
+        cancel_fire(*cancel);
+    cancel_unref(*cancel);
+    *cancel = NULL;
+}
+
+// All work of the link is to stop. When the link itself goes on, it gets a new cancel for what
+// comes; without a descriptor for that the old work is left to end by itself.
+static void stop_work(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    fire(&link->lost);
+    struct cancel *next = link->leave_asked ? NULL : cancel_try_new();
+    if (next) {
+        fire(&link->leaving);
+        link->leaving = next;
+    }
+    pthread_mutex_unlock(&link->lock);
+}
+
 // The session is no longer for replies. Work that has to die with it is told so: the newer control
 // plane counts a command as lost together with the session, the older one waits for its reply.
 static struct session *detach(struct link *link, bool fire_lost)
@@ -184,16 +211,9 @@ static struct session *detach(struct link *link, bool fire_lost)
     struct session *session = link->session;
     link->session = NULL;
     link->session_ended_ms = clock_mono_ms();
-    struct cancel *lost = NULL;
-    if (fire_lost) {
-        lost = link->lost;
-        link->lost = cancel_new();
-    }
+    if (fire_lost)
+        fire(&link->lost);
     pthread_mutex_unlock(&link->lock);
-    if (lost) {
-        cancel_fire(lost);
-        cancel_unref(lost);
-    }
     return session;
 }
 
@@ -212,10 +232,11 @@ static void close_elsewhere(struct link *link, struct session *session)
 static void say_goodbye(struct link *link, enum link_leave reason)
 {
     set_state(link, LINK_STOPPING);
-    struct session *session = detach(link, true);
+    stop_work(link);
     int64_t until = clock_mono_ms() + LINK_STOP_WORK_MS;
     while (atomic_load(&link->calls) > 0 && clock_mono_ms() < until)
         clock_sleep_ms(5);
+    struct session *session = detach(link, true);
     link_send_goodbye(link, session, reason);
     if (!session_barrier(session, LINK_FLUSH_MS))
         log_debug("the goodbye was not acknowledged", "connection", link->id, NULL);
@@ -253,9 +274,7 @@ static void run_once(struct link *link)
         return;
     }
     link->denied_since_ms = 0;
-    link->session = dialed.session;
-    link->legacy = dialed.legacy;
-    enum session_loss loss = link_serve(link);
+    enum session_loss loss = link_serve(link, dialed.session, dialed.legacy);
     if (loss == SESSION_ALIVE) {
         say_goodbye(link, link_leave_asked(link) ? link->leave_reason : LEAVE_USER_STOP);
         return;
@@ -273,9 +292,9 @@ static void *link_main(void *link_)
             take_new_connection(link);
         run_once(link);
     }
-    cancel_fire(link->leaving);
-    cancel_fire(link->lost);
     pthread_mutex_lock(&link->lock);
+    cancel_fire(link->leaving);
+    fire(&link->lost);
     link->ended = true;
     link_set_state(link, LINK_GONE);
     pthread_cond_broadcast(&link->wake);
@@ -285,30 +304,33 @@ static void *link_main(void *link_)
     return NULL;
 }
 
-static void start_thread(struct link *link)
-{
-    link_hold(link); // the thread's
-    if (thread_start(link_main, link, NULL))
-        return;
-    log_error("no thread for the link", "connection", link->id, NULL);
-    link->ended = true;
-    link_drop(link);
-}
-
-struct link *link_new(const struct link_shared *shared, const struct connection *connection)
+struct link *link_new(const struct link_shared *shared, const struct connection *connection,
+                      struct fail *why)
 {
     static atomic_uint_fast64_t links;
+    struct subjects subjects;
+    if (!subjects_init(&subjects, connection->workspace_id, connection->agent_id,
+                       shared->instance_id)) {
+        fail_because(why, FAIL_INVALID, "its ids cannot be part of a NATS subject");
+        return NULL;
+    }
+    struct cancel *leaving = cancel_try_new();
+    if (!leaving) {
+        fail_errno(why, errno, "eventfd", NULL);
+        return NULL;
+    }
     struct link *link = mem_new(struct link);
     link->shared = shared;
     link->connection = connection_copy(connection);
+    link->subjects = subjects;
     snprintf(link->id, sizeof link->id, "%s", connection->id);
     link->origin = atomic_fetch_add(&links, 1) + 1;
-    atomic_init(&link->references, 1);
+    atomic_init(&link->references, 2); // the caller's and the thread's
     link->outbox = outbox_new();
+    link->posted = outbox_new();
     link->replies = reply_memory_new();
     link->settled = settled_new();
-    link->lost = cancel_new();
-    link->leaving = cancel_new();
+    link->leaving = leaving;
     atomic_init(&link->held_epoch, connection->last_known_epoch);
     link->session_ended_ms = clock_mono_ms();
     link->status.since_ms = clock_wall_ms();
@@ -318,15 +340,12 @@ struct link *link_new(const struct link_shared *shared, const struct connection 
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&link->wake, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (!subjects_init(&link->subjects, connection->workspace_id, connection->agent_id,
-                       shared->instance_id)) {
-        log_error("the connection's ids cannot be part of a subject", "connection", link->id, NULL);
-        link->ended = true;
-        link->status.state = LINK_GONE;
+    if (thread_start(link_main, link, NULL))
         return link;
-    }
-    start_thread(link);
-    return link;
+    fail_because(why, FAIL_SYSTEM, "no thread can be made for it");
+    link_drop(link);
+    link_drop(link);
+    return NULL;
 }
 
 void link_leave(struct link *link, enum link_leave reason)
@@ -336,8 +355,8 @@ void link_leave(struct link *link, enum link_leave reason)
         link->leave_reason = reason;
     link->leave_asked = true;
     pthread_cond_broadcast(&link->wake);
-    pthread_mutex_unlock(&link->lock);
     cancel_fire(link->leaving);
+    pthread_mutex_unlock(&link->lock);
 }
 
 bool link_wait(struct link *link, int64_t until_ms, bool only_announcing)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/fail.h"
 #include "base/random.h"
 
 struct admission;
@@ -24,7 +25,7 @@ struct link_shared {
     const char *machine_name;  // of the hello, valid UTF-8
     const char *binary_sha256; // of the running program; "" when unknown
     char instance_id[UUID_BYTES];
-    int64_t started_ms; // clock_mono_ms of the process start
+    int64_t started_ms;              // clock_mono_ms of the process start
     void (*changed)(void *argument); // a link changed its state; from any thread
     void *changed_argument;
 };
@@ -40,8 +41,9 @@ enum link_state {
 
 enum link_leave { LEAVE_USER_STOP = 1, LEAVE_UPDATE, LEAVE_HOST_SHUTDOWN }; // GoingOfflineReason
 
-// Starts a link; the connection is copied.
-struct link *link_new(const struct link_shared *shared, const struct connection *connection);
+// Starts a link; the connection is copied. NULL when it cannot be.
+struct link *link_new(const struct link_shared *shared, const struct connection *connection,
+                      struct fail *why) __attribute__((warn_unused_result));
 
 // Asks for a clean end; returns at once. The request stays, whatever step the link is in.
 void link_leave(struct link *link, enum link_leave reason);

@@ -18,10 +18,11 @@ struct settled;
 struct link {
     const struct link_shared *shared;
     char id[32];
-    uint64_t origin;     // of its requests, for fair turns
+    uint64_t origin;        // of its requests, for fair turns
     atomic_uint held_epoch; // requests of an older one are refused
     atomic_uint references;
-    struct outbox *outbox;
+    struct outbox *outbox; // replies that wait for a session
+    struct outbox *posted; // replies that wait for a worker to send them
     struct reply_memory *replies;
     struct settled *settled;
     atomic_uint calls; // requests that have not been answered
@@ -34,12 +35,14 @@ struct link {
     struct link_status status;
     struct session *session;  // serving now: replies go here; NULL between generations
     int64_t session_ended_ms; // when the last one went
-    struct cancel *lost;      // fires when requests of the fenced address have to die with the session
-    struct cancel *leaving;   // fires when the link ends
+    struct cancel *lost;      // fires when requests of the fenced address have to die with the
+                              // session; NULL until there is one
+    struct cancel *leaving;   // fires when the link, or its identity, ends
     enum link_leave leave_reason;
     bool leave_asked, describe, ended;
-    bool woken; // by the session
-    bool legacy; // the legacy address is ours too, on the current session
+    bool woken;   // by the session
+    bool posting; // a worker sends what is posted
+    bool legacy;  // the legacy address is ours too, on the current session
 
     // of the link thread alone
     unsigned attempt;
@@ -65,7 +68,7 @@ void link_dial(struct link *link, const struct connection *connection, bool try_
 
 // serve.c: from the hello to the end of the session. Returns how it ended; SESSION_ALIVE means that
 // the link is to leave or to start anew with other credentials.
-enum session_loss link_serve(struct link *link);
+enum session_loss link_serve(struct link *link, struct session *session, bool legacy);
 
 // announce.c. All publish on the current session, on each address it has.
 void link_send_hello(struct link *link);
@@ -78,6 +81,11 @@ void link_intake(void *link, struct session *session, struct session_message *me
 // reply.c: sends an encoded reply on the current session, or keeps it until until_ms.
 void link_reply(struct link *link, const char *subject, const void *data, size_t size,
                 int64_t until_ms);
+
+// The same for a thread that must not wait: while another write is under way, which may be stuck,
+// a worker sends it.
+void link_reply_soon(struct link *link, const char *subject, const void *data, size_t size,
+                     int64_t until_ms);
 
 struct session *link_session(struct link *link); // a reference, or NULL
 void link_hold(struct link *link);               // a reference on the link

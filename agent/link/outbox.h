@@ -15,7 +15,17 @@ void outbox_free(struct outbox *outbox);
 void outbox_put(struct outbox *outbox, const char *subject, const void *data, size_t size,
                 int64_t until_ms);
 
-// Hands every reply that is still in time to send, oldest first, and forgets it.
+bool outbox_is_empty(struct outbox *outbox);
+
+struct letter {
+    struct letter *next; // internal
+    int64_t until_ms;
+    size_t size;
+    char *subject;
+    void *data;
+};
+
+// Hands every reply that is still in time to send, oldest first, and forgets it; one that send
+// returns false for is kept.
 void outbox_empty(struct outbox *outbox, int64_t now_ms,
-                  void (*send)(void *argument, const char *subject, const void *data, size_t size),
-                  void *argument);
+                  bool (*send)(void *argument, const struct letter *letter), void *argument);

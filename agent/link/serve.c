@@ -12,6 +12,7 @@
 #include "base/workers.h"
 #include "link/link_private.h"
 #include "link/outbox.h"
+#include "link/settled.h"
 
 // A dial that runs on a worker while the old session goes on serving.
 struct rotation {
@@ -25,9 +26,10 @@ struct rotation {
 struct serving {
     struct link *link;
     int64_t started_ms, heartbeat_at, hello_at;
-    int64_t rotate_at;    // 0: no reason to
+    int64_t rotate_at;        // 0: no reason to
     int64_t unanswered_since; // a PING waits for its PONG; 0: none does
-    bool stable;
+    uint64_t received;        // messages, when the last look was taken
+    bool stable, lame_duck;
     struct rotation *rotation;
 };
 
@@ -82,9 +84,9 @@ static void rotation_abandon(struct serving *serving)
         rotation_free(rotation);
 }
 
-static void send_late(void *session, const char *subject, const void *data, size_t size)
+static bool send_late(void *session, const struct letter *letter)
 {
-    session_publish(session, subject, data, size);
+    return session_publish(session, letter->subject, letter->data, letter->size);
 }
 
 // From here on replies, heartbeats and events use this session.
@@ -116,9 +118,12 @@ static void switch_over(struct serving *serving)
 {
     struct link *link = serving->link;
     struct rotation *rotation = serving->rotation;
-    struct session *old = link->session;
+    struct session *old = link->session, *new = rotation->result.session;
     serving->rotation = NULL;
-    if (!rotation->result.session) {
+    if (new &&session_loss(new) != SESSION_ALIVE)
+        fail_because(&rotation->result.why, FAIL_SYSTEM, "session ended: %.200s",
+                     session_loss_text(new));
+    if (!new || session_loss(new) != SESSION_ALIVE) {
         log_warn("the next session could not be opened; the old one goes on", "connection",
                  link->id, "why", log_why(&rotation->result.why), NULL);
         serving->rotate_at = clock_mono_ms() + BACKOFF_FAST_MS;
@@ -126,16 +131,17 @@ static void switch_over(struct serving *serving)
         return;
     }
     session_drain(old, LINK_FLUSH_MS);
-    adopt(link, rotation->result.session, rotation->result.legacy);
+    adopt(link, new, rotation->result.legacy);
     rotation->result.session = NULL;
     rotation_free(rotation);
     if (!session_barrier(old, LINK_FLUSH_MS))
         log_debug("the old session closed unanswered", "connection", link->id, NULL);
     session_close(old);
     serving->started_ms = clock_mono_ms();
-    serving->stable = false;
+    serving->stable = serving->lame_duck = false;
     serving->unanswered_since = 0;
-    serving->rotate_at = rotation_time(link, serving->started_ms);
+    if (!serving->rotate_at) // otherwise the credentials changed while this one was dialed
+        serving->rotate_at = rotation_time(link, serving->started_ms);
     serving->hello_at = serving->started_ms;
     log_info("session renewed", "connection", link->id, NULL);
 }
@@ -154,6 +160,7 @@ static bool take_new_connection(struct serving *serving)
             link->next_connection = NULL;
             connection_free(link->connection);
             link->connection = next;
+            atomic_store(&link->held_epoch, next->last_known_epoch);
             if (change == CONNECTION_TRANSPORT) {
                 link->fenced_only_until_ms = 0;
                 serving->rotate_at = clock_mono_ms();
@@ -170,18 +177,27 @@ static void heartbeat(struct serving *serving)
 {
     struct link *link = serving->link;
     int64_t now = clock_mono_ms();
-    if (!serving->unanswered_since)
+    int64_t wait = LINK_PING_MS;
+    if (!serving->unanswered_since) {
         link_send_heartbeat(link);
-    // A server that is there answers within a round trip. While one does not, each turn waits a
-    // second, and no second heartbeat is queued behind the first.
-    if (session_barrier(link->session, LINK_PING_MS)) {
+        serving->received = session_received(link->session);
+    } else if (now - serving->unanswered_since > wait) {
+        wait = now - serving->unanswered_since;
+    }
+    // A server that is there answers within a round trip. While one does not, each turn waits for
+    // longer, as the way may be, and no second heartbeat is queued behind the first.
+    if (session_barrier(link->session, wait < LINK_PING_MAX_MS ? wait : LINK_PING_MAX_MS)) {
         serving->unanswered_since = 0;
         serving->heartbeat_at += LINK_HEARTBEAT_MS;
         if (serving->heartbeat_at < clock_mono_ms()) // missed ticks are skipped
             serving->heartbeat_at = clock_mono_ms() + LINK_HEARTBEAT_MS;
+    } else if (session_received(link->session) != serving->received) {
+        serving->received = session_received(link->session); // the PONG is behind other data
+        serving->unanswered_since = clock_mono_ms();
     } else if (!serving->unanswered_since) {
         serving->unanswered_since = now;
     }
+    settled_sweep(link->settled, now);
 }
 
 static void look_at_session(struct serving *serving)
@@ -193,9 +209,12 @@ static void look_at_session(struct serving *serving)
         pthread_mutex_unlock(&link->lock);
         link->fenced_only_until_ms = clock_mono_ms() + LINK_FENCED_MEMORY_MS;
     }
-    if (session_lame_duck(link->session) && !serving->rotate_at && !serving->rotation) {
+    if (session_lame_duck(link->session) && !serving->lame_duck) {
+        serving->lame_duck = true;
         log_info("the server is about to close the session", "connection", link->id, NULL);
-        serving->rotate_at = clock_mono_ms() + (int64_t)random_below(LINK_LAME_DUCK_MS);
+        int64_t soon = clock_mono_ms() + (int64_t)random_below(LINK_LAME_DUCK_MS);
+        if (!serving->rotation && (!serving->rotate_at || serving->rotate_at > soon))
+            serving->rotate_at = soon;
     }
 }
 
@@ -205,7 +224,7 @@ static void wait_for_work(struct serving *serving)
     int64_t until = serving->heartbeat_at;
     if (serving->hello_at < until)
         until = serving->hello_at;
-    if (serving->rotate_at && serving->rotate_at < until)
+    if (serving->rotate_at && !serving->rotation && serving->rotate_at < until)
         until = serving->rotate_at;
     if (serving->unanswered_since)
         return; // the barrier is the wait
@@ -237,6 +256,8 @@ static enum session_loss serve(struct serving *serving)
         wait_for_work(serving);
         if (link_leave_asked(link) || !take_new_connection(serving))
             return SESSION_ALIVE;
+        if (rotation_done(serving))
+            switch_over(serving);
         if (session_loss(link->session) != SESSION_ALIVE)
             return session_loss(link->session);
         if (session_refused(link->session, ADDRESS_FENCED)) {
@@ -244,8 +265,6 @@ static enum session_loss serve(struct serving *serving)
             return SESSION_LOST;
         }
         look_at_session(serving);
-        if (rotation_done(serving))
-            switch_over(serving);
         int64_t now = clock_mono_ms();
         if (!serving->stable && now - serving->started_ms >= LINK_STABLE_MS) {
             serving->stable = true;
@@ -267,14 +286,14 @@ static enum session_loss serve(struct serving *serving)
     }
 }
 
-enum session_loss link_serve(struct link *link)
+enum session_loss link_serve(struct link *link, struct session *session, bool legacy)
 {
     int64_t now = clock_mono_ms();
     struct serving serving = {
         .link = link, .started_ms = now, .heartbeat_at = now, .hello_at = now};
     serving.rotate_at = rotation_time(link, now);
-    adopt(link, link->session, link->legacy);
-    log_info("online", "connection", link->id, "legacy", link->legacy ? "yes" : "no", NULL);
+    adopt(link, session, legacy);
+    log_info("online", "connection", link->id, "legacy", legacy ? "yes" : "no", NULL);
     enum session_loss loss = serve(&serving);
     rotation_abandon(&serving);
     if (loss == SESSION_EXPIRED) {

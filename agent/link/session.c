@@ -31,6 +31,7 @@ struct session {
     struct subscription subscriptions[ADDRESSES][LANES];
     atomic_uint writers;
     atomic_int loss;
+    atomic_size_t max_payload; // as it was asked last
     atomic_bool refused[ADDRESSES], lame_duck;
     char loss_text[LOSS_TEXT_BYTES]; // written before loss is
 };
@@ -226,6 +227,8 @@ bool session_open(const struct session_options *options, const struct session_ev
         return false;
     int64_t until = clock_mono_ms() + options->timeout_ms;
     struct session *session = mem_new(struct session);
+    // Before the login: a server that closes at once is told of on another thread.
+    atomic_init(&session->references, 2);
     session->events = *events;
     session->subjects = *options->subjects;
     natsStatus status;
@@ -241,8 +244,8 @@ bool session_open(const struct session_options *options, const struct session_ev
             return false;
         }
         int64_t left = until - clock_mono_ms();
-        status = login(session, options, "127.0.0.1", tunnel_port(session->tunnel),
-                       left > 1 ? left : 1);
+        status =
+            login(session, options, "127.0.0.1", tunnel_port(session->tunnel), left > 1 ? left : 1);
     }
     if (status != NATS_OK) {
         login_failed(session, status, loss, why);
@@ -251,7 +254,7 @@ bool session_open(const struct session_options *options, const struct session_ev
         mem_free(session);
         return false;
     }
-    atomic_init(&session->references, 2);
+    session_max_payload(session);
     *out = session;
     return true;
 }
@@ -272,11 +275,13 @@ bool session_subscribe(struct session *session, enum address address, struct fai
     for (int lane = 0; lane < LANES; lane++) {
         struct subscription *own = &session->subscriptions[address][lane];
         *own = (struct subscription){.session = session, .address = address, .lane = lane};
-        natsStatus status = natsConnection_Subscribe(&own->nats, session->nats, subject[lane],
-                                                     on_message, own);
+        natsStatus status =
+            natsConnection_Subscribe(&own->nats, session->nats, subject[lane], on_message, own);
         if (status == NATS_OK) {
             session_ref(session);
             status = natsSubscription_SetOnCompleteCB(own->nats, on_subscription_complete, own);
+            if (status != NATS_OK) // the connection has ended: nobody will be called
+                session_unref(session);
         }
         if (status == NATS_OK)
             status = natsSubscription_SetPendingLimits(own->nats, LINK_PENDING_MESSAGES,
@@ -308,6 +313,11 @@ bool session_publish(struct session *session, const char *subject, const void *d
     atomic_fetch_add(&session->writers, 1);
     natsStatus status = natsConnection_Publish(session->nats, subject, data, (int)size);
     atomic_fetch_sub(&session->writers, 1);
+    if (status == NATS_MAX_PAYLOAD) {
+        log_warn("a message does not fit any more and is dropped", "subject", subject, "bytes",
+                 log_num(size), NULL);
+        return true;
+    }
     return status == NATS_OK;
 }
 
@@ -333,7 +343,7 @@ enum session_loss session_loss(struct session *session)
 
 const char *session_loss_text(struct session *session)
 {
-    return session->loss_text;
+    return session_loss(session) == SESSION_ALIVE ? "" : session->loss_text;
 }
 
 bool session_refused(struct session *session, enum address address)
@@ -350,6 +360,25 @@ size_t session_max_payload(struct session *session)
 {
     int64_t max = natsConnection_GetMaxPayload(session->nats);
     if (max <= 0)
-        return LINK_MAX_PAYLOAD_DEFAULT;
-    return max < REQUEST_BYTES_MAX ? (size_t)max : REQUEST_BYTES_MAX;
+        max = LINK_MAX_PAYLOAD_DEFAULT;
+    if (max > REQUEST_BYTES_MAX)
+        max = REQUEST_BYTES_MAX;
+    atomic_store(&session->max_payload, (size_t)max);
+    return (size_t)max;
+}
+
+size_t session_max_payload_known(const struct session *session)
+{
+    return atomic_load(&session->max_payload);
+}
+
+uint64_t session_received(struct session *session)
+{
+    uint64_t messages = 0, bytes = 0;
+    natsStatistics *statistics = NULL;
+    if (natsStatistics_Create(&statistics) == NATS_OK &&
+        natsConnection_GetStats(session->nats, statistics) == NATS_OK)
+        natsStatistics_GetCounts(statistics, &messages, &bytes, NULL, NULL, NULL);
+    natsStatistics_Destroy(statistics);
+    return messages;
 }

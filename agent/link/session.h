@@ -47,7 +47,7 @@ struct session_events {
 struct session_options {
     const char *url;
     const char *bearer;
-    const char *name;    // of the client, as the server sees it
+    const char *name; // of the client, as the server sees it
     const struct subjects *subjects;
     const char *ca_file; // a private CA for tls and wss; NULL for the system's store alone
     int64_t timeout_ms;  // for all of TCP, TLS, upgrade and login
@@ -73,6 +73,7 @@ bool session_subscribe(struct session *session, enum address address, struct fai
 // Stops the deliveries of both lanes and waits until all that had arrived were handled.
 void session_drain(struct session *session, int64_t timeout_ms);
 
+// False when the session takes nothing any more. Waits while another write is stuck.
 bool session_publish(struct session *session, const char *subject, const void *data, size_t size);
 
 // True while a publish is under way: the next one may have to wait for it.
@@ -87,4 +88,10 @@ const char *session_loss_text(struct session *session); // the server's words; v
 // The server refused us this address, for subscriptions or for publishing.
 bool session_refused(struct session *session, enum address address);
 bool session_lame_duck(struct session *session); // the server is about to close it
+
+// The largest message the server takes now. Waits for a write that is stuck, as every question to
+// the NATS client does; the second form tells what was found last and never waits.
 size_t session_max_payload(struct session *session);
+size_t session_max_payload_known(const struct session *session);
+
+uint64_t session_received(struct session *session); // messages, since it began

@@ -11,7 +11,7 @@
 struct entry {
     UT_hash_handle hh;
     void *id, *reply;
-    size_t reply_size;
+    size_t id_size, reply_size;
     int64_t ended_ms;
 };
 
@@ -19,7 +19,7 @@ struct settled {
     pthread_mutex_t lock;
     struct entry *running;
     struct entry *done; // in the order in which they ended
-    size_t bytes;       // of the replies kept
+    size_t bytes;       // of the ids and replies kept
 };
 
 struct settled *settled_new(void)
@@ -39,7 +39,7 @@ static void entry_free(struct entry *entry)
 static void drop_done(struct settled *settled, struct entry *entry)
 {
     HASH_DEL(settled->done, entry);
-    settled->bytes -= entry->reply_size;
+    settled->bytes -= entry->id_size + entry->reply_size;
     entry_free(entry);
 }
 
@@ -66,8 +66,8 @@ static void drop_old(struct settled *settled, int64_t now_ms)
     struct entry *entry, *next;
     HASH_ITER(hh, settled->done, entry, next)
     {
-        bool full = HASH_COUNT(settled->done) > SETTLED_ENTRIES_MAX ||
-                    settled->bytes > SETTLED_BYTES_MAX;
+        bool full =
+            HASH_COUNT(settled->done) > SETTLED_ENTRIES_MAX || settled->bytes > SETTLED_BYTES_MAX;
         if (!full && now_ms - entry->ended_ms <= SETTLED_KEEP_MS)
             return;
         drop_done(settled, entry);
@@ -93,6 +93,7 @@ enum settled_state settled_begin(struct settled *settled, const void *id, size_t
         state = SETTLED_NEW;
         entry = mem_new(struct entry);
         entry->id = mem_copy(id, id_size);
+        entry->id_size = id_size;
         HASH_ADD_KEYPTR(hh, settled->running, entry->id, id_size, entry);
     }
 out:
@@ -120,9 +121,16 @@ void settled_end(struct settled *settled, const void *id, size_t id_size, int64_
         entry->reply = mem_copy(reply, reply_size);
         entry->reply_size = reply_size;
         HASH_ADD_KEYPTR(hh, settled->done, entry->id, id_size, entry);
-        settled->bytes += reply_size;
+        settled->bytes += id_size + reply_size;
         drop_old(settled, now_ms);
     }
+    pthread_mutex_unlock(&settled->lock);
+}
+
+void settled_sweep(struct settled *settled, int64_t now_ms)
+{
+    pthread_mutex_lock(&settled->lock);
+    drop_old(settled, now_ms);
     pthread_mutex_unlock(&settled->lock);
 }
 

@@ -25,5 +25,8 @@ enum settled_state settled_begin(struct settled *settled, const void *id, size_t
 void settled_end(struct settled *settled, const void *id, size_t id_size, int64_t now_ms,
                  const void *reply, size_t reply_size);
 
+// Lets go of replies that are older than SETTLED_KEEP_MS.
+void settled_sweep(struct settled *settled, int64_t now_ms);
+
 // The request was dropped before anything ran: it may come again.
 void settled_forget(struct settled *settled, const void *id, size_t id_size);

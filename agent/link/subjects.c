@@ -23,7 +23,8 @@ bool subjects_init(struct subjects *subjects, const char *workspace_id, const ch
         const struct {
             char *subject;
             const char *last;
-        } all[] = {{at->rpc, "rpc"}, {at->ack, "ack"}, {at->hello, "hello"}, {at->events, "events"}};
+        } all[] = {
+            {at->rpc, "rpc"}, {at->ack, "ack"}, {at->hello, "hello"}, {at->events, "events"}};
         for (size_t k = 0; k < sizeof all / sizeof *all; k++)
             snprintf(all[k].subject, SUBJECT_BYTES, "agent.%s.%s%s%s.%s", workspace_id, agent_id,
                      middle, instance, all[k].last);

@@ -14,12 +14,21 @@ struct cancel {
     int fd;
 };
 
-struct cancel *cancel_new(void)
+struct cancel *cancel_try_new(void)
 {
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        return NULL;
     struct cancel *cancel = mem_new(struct cancel);
     atomic_init(&cancel->references, 1);
-    cancel->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (cancel->fd < 0)
+    cancel->fd = fd;
+    return cancel;
+}
+
+struct cancel *cancel_new(void)
+{
+    struct cancel *cancel = cancel_try_new();
+    if (!cancel)
         abort();
     return cancel;
 }

@@ -6,7 +6,8 @@
 
 struct cancel;
 
-struct cancel *cancel_new(void);
+struct cancel *cancel_new(void);     // for a start: no descriptor left is the end
+struct cancel *cancel_try_new(void); // NULL when no descriptor is left
 struct cancel *cancel_ref(struct cancel *cancel);
 void cancel_unref(struct cancel *cancel); // NULL is accepted
 void cancel_fire(struct cancel *cancel);
