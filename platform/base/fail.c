@@ -36,11 +36,12 @@ bool fail_because(struct fail *why, enum fail_kind kind, const char *format, ...
     if (!why)
         return false;
     start(why, kind);
+    char text[FAIL_WHAT_BYTES + 4]; // one character more, to see where it would be split
     va_list args;
     va_start(args, format);
-    vsnprintf(why->what, sizeof why->what, format, args);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    why->what[utf8_cut(why->what, sizeof why->what - 1)] = '\0';
+    put(why->what, sizeof why->what, text);
     return false;
 }
 
