@@ -183,12 +183,12 @@ static void run(struct call *call)
     if (session)
         call->reply_max = session_max_payload(session);
     session_unref(session);
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT; // empty: its size is the id's
     struct op op = {.host = link->shared->host,
                     .arena = &call->arena,
                     .cancel = call->cancel,
                     .reply_max = call->reply_max,
-                    .id_size = call->request.id_size};
-    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+                    .id_size = envelope_size(call->request.id_size, &response)};
     struct fail why = {0};
     bool done = call->entry->run(&op, call->request.message, &response, &why);
     // A command that was killed because its session went has no reply: the control plane has
