@@ -14,8 +14,15 @@ struct pulse {
     struct rpc *rpc;
     struct call *ping;
     int64_t next_ms, heard_ms;
-    uint64_t agent_ms; // the agent's clock, which starts with its process
 };
+
+// A process that was there when it was last heard is at least as old as the time since.
+static bool pulse_restarted(struct pulse *pulse, const Og__PingResponse *answer)
+{
+    int64_t now = clock_mono_ms(), since = now - pulse->heard_ms;
+    pulse->heard_ms = now;
+    return (int64_t)answer->agent_monotonic_ms + CTL_ALIVE_SLACK_MS < since;
+}
 
 static bool pulse_take(struct pulse *pulse, const struct machine *machine, struct fault *fault)
 {
@@ -23,18 +30,15 @@ static bool pulse_take(struct pulse *pulse, const struct machine *machine, struc
     struct call *ping = pulse->ping;
     pulse->ping = NULL;
     if (!rpc_take(pulse->rpc, ping, &reply, fault)) {
-        // An agent that loses its session ends what came in on this address; else it goes on, and
-        // the answer comes with the next session.
-        return !(machine->fenced && fault->kind == FAULT_OFFLINE);
+        // An agent that loses its session ends what came in on a fenced address. What came in on
+        // the other one goes on, and its answer comes with the next session.
+        bool gone = machine->fenced && fault->kind == FAULT_OFFLINE;
+        return !gone || fault_set(fault, FAULT_GONE, "has lost its connection while at work");
     }
-    uint64_t agent_ms = reply.message->result_case == OG__CONTROL_RESPONSE__RESULT_PING
-                            ? (uint64_t)reply.message->ping->agent_monotonic_ms
-                            : 0;
-    bool restarted = agent_ms < pulse->agent_ms;
-    pulse->agent_ms = agent_ms;
-    pulse->heard_ms = clock_mono_ms();
+    bool restarted = reply.message->result_case == OG__CONTROL_RESPONSE__RESULT_PING &&
+                     pulse_restarted(pulse, reply.message->ping);
     reply_fini(&reply);
-    return !restarted || fault_set(fault, FAULT_OFFLINE, "the agent has been restarted meanwhile");
+    return !restarted || fault_set(fault, FAULT_GONE, "the agent was restarted while at work");
 }
 
 static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struct fault *fault)
@@ -44,7 +48,7 @@ static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struc
         !pulse_take(pulse, machine, fault))
         return false;
     if (now - pulse->heard_ms > CTL_ALIVE_LOST_MS)
-        return fault_set(fault, FAULT_OFFLINE, "has not answered a ping for %d s",
+        return fault_set(fault, FAULT_GONE, "has not answered a ping for %d s",
                          CTL_ALIVE_LOST_MS / 1000);
     if (now < pulse->next_ms)
         return true;

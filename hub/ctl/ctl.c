@@ -98,7 +98,7 @@ int ctl_fault(struct ctl *ctl, const struct fault *fault)
         fprintf(stderr, "%s: ", strchr(url, '@') ? "server" : url);
         mem_free(url);
     } else if ((fault->kind == FAULT_AGENT || fault->kind == FAULT_OFFLINE ||
-                fault->kind == FAULT_TIMEOUT) &&
+                fault->kind == FAULT_GONE || fault->kind == FAULT_TIMEOUT) &&
                ctl->machine.label[0]) {
         fprintf(stderr, "%s: ", ctl->machine.label);
     }

@@ -96,6 +96,7 @@ int fault_status(const struct fault *fault, bool runs)
     case FAULT_TIMEOUT:
         return STATUS_TIMED_OUT;
     case FAULT_OFFLINE:
+    case FAULT_GONE:
     case FAULT_MACHINE:
         return STATUS_MACHINE;
     case FAULT_SERVER:

@@ -12,7 +12,8 @@ enum fault_kind {
     FAULT_NONE,
     FAULT_AGENT,       // a typed error of the agent
     FAULT_TIMEOUT,     // no answer in time
-    FAULT_OFFLINE,     // nobody listens on the machine's subject
+    FAULT_OFFLINE,     // nobody listened on the machine's subject: nothing has been begun
+    FAULT_GONE,        // the machine went away while it was at work
     FAULT_MACHINE,     // no such machine, or several
     FAULT_SERVER,      // the server cannot be reached, refuses us, or is gone
     FAULT_LOCAL,       // files and memory at this end

@@ -341,6 +341,7 @@
 #define CTL_BACKOFF_MS_MAX  8000  // the doubling ends here
 #define CTL_ALIVE_FIRST_MS  500   // the first ping of a long command, then every
 #define CTL_ALIVE_MS        5000  // a long command: is the machine still there?
+#define CTL_ALIVE_SLACK_MS  250   // between two clocks and their pings
 #define CTL_ALIVE_LOST_MS   20000 // pings without an answer for this long: it is not
 #define CTL_GRACE_MS        5000  // for the reply of a command that was stopped at its deadline
 #define CTL_REPLY_SLACK     4096 // of a message that carries bytes of a file: everything else in it

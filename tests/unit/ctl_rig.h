@@ -18,16 +18,17 @@ struct rig {
     char server[64]; // URL
     int port;
     // How the stand-in behaves. It runs on a thread of its own:
-    _Atomic int busy;              // so many requests are refused as DRAINING
-    _Atomic bool silent;           // it answers nothing
-    _Atomic bool mute_after_exec;  // it answers nothing once an exec has come in
-    _Atomic int short_reads_from;  // reads from this offset on bring one byte less; 0: never
-    _Atomic int fail_writes_after; // so many writes work, then the disk is full; 0: all do
-    _Atomic size_t reads_fit;      // a read of more bytes is PAYLOAD_TOO_LARGE; 0: all fit
-    const char *_Atomic raw_reply; // sent instead of any answer; raw_size bytes
+    _Atomic int busy;                // so many requests are refused as DRAINING
+    _Atomic bool silent;             // it answers nothing
+    _Atomic bool mute_after_exec;    // it answers nothing once an exec has come in
+    _Atomic bool restart_after_exec; // it forgets the exec, and is a new process
+    _Atomic int short_reads_from;    // reads from this offset on bring one byte less; 0: never
+    _Atomic int fail_writes_after;   // so many writes work, then the disk is full; 0: all do
+    _Atomic size_t reads_fit;        // a read of more bytes is PAYLOAD_TOO_LARGE; 0: all fit
+    const char *_Atomic raw_reply;   // sent instead of any answer; raw_size bytes
     _Atomic size_t raw_size;
     // What has come in:
-    _Atomic int requests, writes;
+    _Atomic int requests, writes, execs;
 };
 
 extern struct rig rig;

@@ -257,7 +257,8 @@ static void serve(const Og__ControlRequest *request, struct answer *answer)
     case OG__CONTROL_REQUEST__OP_PING:
         og__ping_response__init(&answer->body.ping);
         answer->body.ping.nonce = request->ping->nonce;
-        answer->body.ping.agent_monotonic_ms = (uint64_t)clock_mono_ms();
+        answer->body.ping.agent_monotonic_ms =
+            rig.restart_after_exec ? 1 : (uint64_t)clock_mono_ms();
         answer->response.result_case = OG__CONTROL_RESPONSE__RESULT_PING;
         answer->response.ping = &answer->body.ping;
         break;
@@ -336,9 +337,14 @@ void stand_in_answer(natsConnection *nats, natsSubscription *subscription, natsM
     rig.requests++;
     if (request && rig.mute_after_exec && request->op_case == OG__CONTROL_REQUEST__OP_EXEC)
         rig.silent = true;
+    bool forgotten = false;
+    if (request && request->op_case == OG__CONTROL_REQUEST__OP_EXEC) {
+        rig.execs++;
+        forgotten = rig.restart_after_exec;
+    }
     if (rig.raw_reply) {
         natsConnection_Publish(nats, natsMsg_GetReply(message), rig.raw_reply, (int)rig.raw_size);
-    } else if (request && !rig.silent) {
+    } else if (request && !rig.silent && !forgotten) {
         og__control_response__init(&answer->response);
         answer->response.request_id = request->request_id;
         if (rig.busy > 0) {

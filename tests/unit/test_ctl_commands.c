@@ -147,6 +147,17 @@ START_TEST(a_machine_that_vanishes_ends_the_wait_for_a_command)
     struct run run = rig_run(NULL, "exec", M, "cat", NULL);
     status_is(&run, 125);
     err_has(&run, "has not answered a ping");
+    ck_assert_int_eq(rig.execs, 1);
+}
+END_TEST
+
+START_TEST(a_command_that_died_with_its_agent_is_not_run_again)
+{
+    rig.restart_after_exec = true;
+    struct run run = rig_run(NULL, "exec", M, "cat", NULL);
+    status_is(&run, 125);
+    err_has(&run, "restarted while at work");
+    ck_assert_int_eq(rig.execs, 1);
 }
 END_TEST
 
@@ -625,6 +636,7 @@ int main(void)
                         sizeof endings / sizeof *endings);
     tcase_add_test(all, a_program_gets_output_that_is_no_text_as_base64);
     tcase_add_test(all, a_machine_that_vanishes_ends_the_wait_for_a_command);
+    tcase_add_test(all, a_command_that_died_with_its_agent_is_not_run_again);
     tcase_add_test(all, what_the_agent_was_too_busy_to_begin_is_sent_again);
     tcase_add_test(all, but_not_for_ever);
     tcase_add_test(all, nothing_else_is_ever_sent_twice);
