@@ -1,5 +1,5 @@
-// Allocation that cannot fail. For sizes we choose ourselves: a failure aborts. Sizes that come from
-// outside are checked against limits.h first, or go through an arena or a buffer with a cap.
+// Allocation that cannot fail. For sizes we choose ourselves: a failure aborts. Sizes that come
+// from outside are checked against limits.h first, or go through an arena or a buffer with a cap.
 #pragma once
 
 #include <stddef.h>

@@ -57,7 +57,8 @@ bool fail_on_path(struct fail *why, enum fail_kind kind, const char *what, const
 
 bool fail_too_large(struct fail *why, unsigned long long size, unsigned long long size_max)
 {
-    fail_because(why, FAIL_TOO_LARGE, "%llu bytes do not fit into a message of %llu", size, size_max);
+    fail_because(why, FAIL_TOO_LARGE, "%llu bytes do not fit into a message of %llu", size,
+                 size_max);
     if (why) {
         why->size = size;
         why->size_max = size_max;

@@ -19,15 +19,15 @@ void log_event(enum log_level level, const char *event, ...) __attribute__((sent
 #define log_error(...) log_event(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_event(LOG_WARN, __VA_ARGS__)
 #define log_info(...)  log_event(LOG_INFO, __VA_ARGS__)
-#define log_debug(...)                                                                             \
-    do {                                                                                           \
-        if (log_level() >= LOG_DEBUG)                                                              \
-            log_event(LOG_DEBUG, __VA_ARGS__);                                                     \
+#define log_debug(...)                         \
+    do {                                       \
+        if (log_level() >= LOG_DEBUG)          \
+            log_event(LOG_DEBUG, __VA_ARGS__); \
     } while (0)
-#define log_trace(...)                                                                             \
-    do {                                                                                           \
-        if (log_level() >= LOG_TRACE)                                                              \
-            log_event(LOG_TRACE, __VA_ARGS__);                                                     \
+#define log_trace(...)                         \
+    do {                                       \
+        if (log_level() >= LOG_TRACE)          \
+            log_event(LOG_TRACE, __VA_ARGS__); \
     } while (0)
 
 struct log_text {

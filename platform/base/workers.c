@@ -123,8 +123,8 @@ bool workers_submit(struct workers *workers, void (*run)(void *), void *argument
     *job = (struct job){.run = run, .argument = argument};
     pthread_mutex_lock(&workers->lock);
     struct idle *idle = workers->idle;
-    bool taken = idle || workers->threads >= workers->max || start_thread(workers) ||
-                 workers->threads > 0;
+    bool taken =
+        idle || workers->threads >= workers->max || start_thread(workers) || workers->threads > 0;
     if (taken) {
         *workers->last = job;
         workers->last = &job->next;

@@ -4,7 +4,8 @@
 #include <check.h>
 #include <stdlib.h>
 
-static inline int check_run(const char *name, double seconds, const TTest *const *tests, size_t count)
+static inline int check_run(const char *name, double seconds, const TTest *const *tests,
+                            size_t count)
 {
     TCase *all = tcase_create(name);
     tcase_set_timeout(all, seconds);
@@ -19,9 +20,9 @@ static inline int check_run(const char *name, double seconds, const TTest *const
     return failed != 0;
 }
 
-#define CHECK_MAIN(name, seconds, ...)                                                             \
-    int main(void)                                                                                 \
-    {                                                                                              \
-        const TTest *const tests[] = {__VA_ARGS__};                                                \
-        return check_run(name, seconds, tests, sizeof tests / sizeof *tests);                      \
+#define CHECK_MAIN(name, seconds, ...)                                        \
+    int main(void)                                                            \
+    {                                                                         \
+        const TTest *const tests[] = {__VA_ARGS__};                           \
+        return check_run(name, seconds, tests, sizeof tests / sizeof *tests); \
     }

@@ -46,8 +46,8 @@ static inline void canvas_fini(struct canvas *canvas)
 static inline const uint64_t *canvas_hashes(struct canvas *canvas)
 {
     for (unsigned i = 0; i < strip_count(canvas->pixels.height); i++)
-        canvas->hashes[i] = picture_strip_hash(&canvas->picture, i,
- pixels_strip_hash(&canvas->picture.pixels, i));
+        canvas->hashes[i] =
+            picture_strip_hash(&canvas->picture, i, pixels_strip_hash(&canvas->picture.pixels, i));
     return canvas->hashes;
 }
 

@@ -39,10 +39,10 @@ END_TEST
 
 START_TEST(what_is_no_address_is_refused)
 {
-    static const char *const bad[] = {"",          "ftp://x",     "nats://",       "nats://h:",
-                                      "h:0",       "h:65536",     "h:99999999999", "nats://h:1x",
-                                      "ws://[::1", "ws://[]:1",   "ws://h/a b",    "nats://a b",
-                                      "ws://h/\n", "nats://h\r\n", "://h",         "ws://[::1]x"};
+    static const char *const bad[] = {"",          "ftp://x",      "nats://",       "nats://h:",
+                                      "h:0",       "h:65536",      "h:99999999999", "nats://h:1x",
+                                      "ws://[::1", "ws://[]:1",    "ws://h/a b",    "nats://a b",
+                                      "ws://h/\n", "nats://h\r\n", "://h",          "ws://[::1]x"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct nats_url url;
         struct fail why;

@@ -38,8 +38,7 @@ static bool enter(struct admission *admission, enum admission_class class, uint6
 {
     struct test_job *job = mem_new(struct test_job);
     job->admission = admission;
-    job->job = (struct admission_job){
-        .class = class, .origin = origin, .bytes = bytes, .run = run};
+    job->job = (struct admission_job){.class = class, .origin = origin, .bytes = bytes, .run = run};
     bool entered = admission_enter(admission, &job->job);
     if (!entered)
         mem_free(job);

@@ -82,10 +82,19 @@ END_TEST
 
 START_TEST(utf8_is_told_from_what_only_looks_like_it)
 {
-    static const char *const good[] = {"", "a", "ż", "日本", "🚀", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"};
-    static const char *const bad[] = {"\x80",         "\xc0\xaf",     "\xc1\xbf",         "\xe0\x80\x80",
-                                      "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
-                                      "a\xc5",        "\xe6\x97",     "\xff"};
+    static const char *const good[] = {
+        "", "a", "ż", "日本", "🚀", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"};
+    static const char *const bad[] = {"\x80",
+                                      "\xc0\xaf",
+                                      "\xc1\xbf",
+                                      "\xe0\x80\x80",
+                                      "\xed\xa0\x80",
+                                      "\xf0\x80\x80\x80",
+                                      "\xf4\x90\x80\x80",
+                                      "\xf8\x88\x80\x80\x80",
+                                      "a\xc5",
+                                      "\xe6\x97",
+                                      "\xff"};
     struct arena arena;
     arena_init(&arena, 1 << 16);
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {

@@ -33,8 +33,8 @@ static struct decoded update(struct canvas *canvas, enum png_effort effort)
     return decoded;
 }
 
-static const unsigned sides[][2] = {{1, 1},      {1, 2},     {2, 1},   {3, 31},   {5, 32},
-                                    {7, 33},     {8, 64},    {9, 65},  {1, 1080}, {1920, 1},
+static const unsigned sides[][2] = {{1, 1},     {1, 2},     {2, 1},   {3, 31},   {5, 32},
+                                    {7, 33},    {8, 64},    {9, 65},  {1, 1080}, {1920, 1},
                                     {351, 199}, {1366, 77}, {17, 17}, {640, 480}};
 static const unsigned colour_counts[] = {1, 2, 3, 4, 5, 16, 17, 200, 256, 257, 100000};
 
