@@ -35,7 +35,7 @@ static bool open_any(struct link *link, const struct connection *connection, str
     snprintf(name, sizeof name, "opengeni-agent/connection/%s", link->shared->instance_id);
     struct session_events events = {
         .owner = link, .message = link_intake, .changed = link_wake, .gone = link_drop};
-    size_t order[LINK_URLS_MAX];
+    size_t order[LINK_URLS_MAX] = {0};
     size_t count =
         connection->nats_url_count < LINK_URLS_MAX ? connection->nats_url_count : LINK_URLS_MAX;
     shuffle(order, count);
