@@ -98,7 +98,7 @@ static void answer(struct call *call, Og__ControlResponse *response)
         response = &too_large;
         size = envelope_size(request->id_size, response);
     }
-    void *data = mem_array(1, size);
+    void *data = mem_resize(NULL, size); // not zeroed: all of it is written
     envelope_encode(request->id, request->id_size, response, data, size);
     if (call->once)
         settled_end(call->link->settled, request->id, request->id_size, clock_mono_ms(), data,
