@@ -92,8 +92,8 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
         die("pipe");
     snprintf(fd, sizeof fd, "%d", ready[1]);
     fcntl(ready[0], F_SETFD, FD_CLOEXEC);
-    char *arguments[ARGUMENTS_MAX] = {"Xvfb",   "-displayfd", fd,    "-screen", "0", (char *)screen,
-                                      "-noreset", "-nolisten", "tcp"};
+    char *arguments[ARGUMENTS_MAX] = {"Xvfb",         "-displayfd", fd,          "-screen", "0",
+                                      (char *)screen, "-noreset",   "-nolisten", "tcp"};
     int count = 9;
     if (with_cookie) {
         arguments[count++] = "-auth";

@@ -50,8 +50,11 @@ static bool is_command(const struct chord *chord)
     return command;
 }
 
-static bool plan_key(struct inject *inject, const struct keyname *key, bool command, unsigned *held,
-                     struct plan *plan)
+// locked: modifiers that are on anyway; *held: those and the ones the chord holds by now. A key
+// that the chord's own modifiers take to another level is meant all the same: "shift+1",
+// "ctrl+shift+t".
+static bool plan_key(struct inject *inject, const struct keyname *key, bool command,
+                     unsigned locked, unsigned *held, struct plan *plan)
 {
     const struct keyboard *keyboard = &inject->keyboard;
     KeySym keysym = wanted(key, command);
@@ -60,11 +63,12 @@ static bool plan_key(struct inject *inject, const struct keyname *key, bool comm
         if (code != 0) {
             *held |= keyboard_mask(keyboard, code);
             add(plan, code);
-            return true;
         }
+        return code != 0;
     }
     struct stroke stroke;
-    if (!keyboard_find(keyboard, keysym, *held, &stroke))
+    if (!keyboard_find(keyboard, keysym, *held, &stroke) &&
+        !keyboard_find(keyboard, keysym, locked, &stroke))
         return false;
     for (unsigned i = 0; i < stroke.count; i++) {
         if (!in_plan(plan, stroke.modifiers[i]))
@@ -84,10 +88,12 @@ static bool make_plan(struct inject *inject, const struct chord *chord, struct p
         KeySym missing[DESKTOP_KEY_TOKENS_MAX];
         size_t missing_count = 0;
         // Locks that change what keys mean count. CapsLock does not change commands.
-        unsigned held = inject->keyboard.state.locked_mods & (command ? ~(unsigned)LockMask : ~0u);
+        unsigned locked =
+            inject->keyboard.state.locked_mods & (command ? ~(unsigned)LockMask : ~0u);
+        unsigned held = locked;
         plan->count = 0;
         for (size_t i = 0; i < chord->count; i++)
-            if (!plan_key(inject, &chord->keys[i], command, &held, plan))
+            if (!plan_key(inject, &chord->keys[i], command, locked, &held, plan))
                 missing[missing_count++] = wanted(&chord->keys[i], command);
         if (missing_count == 0)
             return true;

@@ -341,11 +341,14 @@ static bool find_known(const char *name, struct keyname *out)
     return find_numbered(name, out);
 }
 
-// Xlib finds names in the case X writes them only: "page_down" is tried as "Page_Down" too.
+// Xlib finds names in the case X writes them only: "page_down" is tried as "Page_Down" too. Numbers,
+// which it would take as well, are find_hex's.
 static KeySym find_x_name(const char *name)
 {
+    if (strncasecmp(name, "u+", 2) == 0 || strncasecmp(name, "0x", 2) == 0)
+        return NoSymbol;
     KeySym keysym = XStringToKeysym(name);
-    if (keysym != NoSymbol || strncasecmp(name, "u+", 2) == 0)
+    if (keysym != NoSymbol)
         return keysym;
     char other[DESKTOP_KEY_BYTES_MAX + 1];
     size_t size = strlen(name);
@@ -404,6 +407,9 @@ bool keyname_find(const char *name, size_t size, struct keyname *out)
         if (name[i] != '_' && name[i] != '-' && name[i] != ' ')
             plain[n++] = (char)tolower((unsigned char)name[i]);
     plain[n] = '\0';
+    // X has a "function" of mathematics; people who write this mean a key that sends nothing.
+    if (strcmp(plain, "fn") == 0 || strcmp(plain, "function") == 0)
+        return false;
     if (find_known(plain, out) || find_hex(exact, out))
         return true;
     *out = (struct keyname){find_x_name(exact), 0};
