@@ -185,6 +185,8 @@ static natsStatus login(struct session *session, const struct session_options *o
         status = set_options(nats, options, session, timeout_ms);
     if (status == NATS_OK)
         status = natsOptions_SetURL(nats, url);
+    if (status == NATS_OK) // checked only when set
+        status = natsOptions_SetExpectedHostname(nats, host);
     if (status == NATS_OK)
         status = natsConnection_Connect(&session->nats, nats);
     natsOptions_Destroy(nats);
@@ -235,8 +237,9 @@ bool session_open(const struct session_options *options, const struct session_ev
     bool direct = url.scheme == NATS_PLAIN;
     if (direct) {
         status = login(session, options, url.host, url.port, options->timeout_ms);
-        // Its INFO says tls_required: the TLS of the tunnel is ours to verify and to time out.
-        direct = status != NATS_SECURE_CONNECTION_REQUIRED;
+        // Its INFO says tls_required, and the NATS client's own TLS does not trust it: the tunnel
+        // knows the private CA and addresses in certificates, and can say what is wrong.
+        direct = status != NATS_SSL_ERROR && status != NATS_SECURE_CONNECTION_REQUIRED;
     }
     if (!direct) {
         if (!open_tunnel(options, &url, until, &session->tunnel, why)) {
