@@ -117,11 +117,12 @@ lint_layers() {
 }
 
 lint_format() {
-    if ! c_sources | xargs clang-format --dry-run -Werror 2>&1 | grep 'error:'; then
-        return 0
+    local said
+    if ! said=$(c_sources | xargs clang-format --dry-run -Werror 2>&1); then
+        grep 'error:' <<<"$said" || echo "$said"
+        echo "lint: run ./dev format" >&2
+        return 1
     fi
-    echo "lint: run ./dev format" >&2
-    return 1
 }
 
 # uninitvar: cppcheck takes an array that a called function fills for an unset one; clang-tidy and

@@ -22,12 +22,17 @@ sanitizer_options() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
 }
 
-dev_test_unit() { run_unit release; }
+# The desktop process is not part of the agent yet: its tests, each with an X server of its own, are
+# run by name.
+APART='^desktop_'
+dev_test_desktop() { run_unit release -R "$APART"; }
+
+dev_test_unit() { run_unit release -E "$APART"; }
 dev_test_scenario() { run_scenarios release tests/scenario; }
 
 dev_test_asan() {
     sanitizer_options
-    run_unit asan
+    run_unit asan -E "$APART"
     run_scenarios asan tests/scenario
 }
 
