@@ -79,16 +79,17 @@ static void stage_open(struct stage *stage, const struct xvfb *xvfb)
 static void stage_show_window(struct stage *stage)
 {
     XSetWindowAttributes attributes = {.override_redirect = True};
-    stage->window = XCreateWindow(stage->x, DefaultRootWindow(stage->x), 0, 0, WIDTH, HEIGHT, 0,
-                                  CopyFromParent, InputOutput, CopyFromParent, CWOverrideRedirect,
-                                  &attributes);
+    stage->window =
+        XCreateWindow(stage->x, DefaultRootWindow(stage->x), 0, 0, WIDTH, HEIGHT, 0, CopyFromParent,
+                      InputOutput, CopyFromParent, CWOverrideRedirect, &attributes);
     XMapRaised(stage->x, stage->window);
     XSync(stage->x, False);
 }
 
 static void stage_draw(struct stage *stage)
 {
-    XShmPutImage(stage->x, stage->window, stage->gc, stage->image, 0, 0, 0, 0, WIDTH, HEIGHT, False);
+    XShmPutImage(stage->x, stage->window, stage->gc, stage->image, 0, 0, 0, 0, WIDTH, HEIGHT,
+                 False);
     XSync(stage->x, False);
 }
 
@@ -112,12 +113,19 @@ static void stage_photo(struct stage *stage, unsigned seed, int noise)
 
 static void fill_with_text(const struct xvfb *xvfb, pid_t *xterm)
 {
-    char *const arguments[] = {"xterm", "-geometry", "319x83+0+0", "-e", "sh", "-c",
-                               "i=0; while [ $i -lt 120 ]; do echo \"$i The quick brown fox jumps over "
-                               "the lazy dog 0123456789 /usr/lib/x86_64-linux-gnu/lib$i.so.$i "
-                               "drwxr-xr-x 2 root root 4096 Jan $i 12:34 directory_$i and some more "
-                               "words to fill the line up to its end with text of all kinds: "
-                               "{[()]} <> !?%& #$i @home ~$i\"; i=$((i+1)); done; cat", NULL};
+    char *const arguments[] = {
+        "xterm",
+        "-geometry",
+        "319x83+0+0",
+        "-e",
+        "sh",
+        "-c",
+        "i=0; while [ $i -lt 120 ]; do echo \"$i The quick brown fox jumps over "
+        "the lazy dog 0123456789 /usr/lib/x86_64-linux-gnu/lib$i.so.$i "
+        "drwxr-xr-x 2 root root 4096 Jan $i 12:34 directory_$i and some more "
+        "words to fill the line up to its end with text of all kinds: "
+        "{[()]} <> !?%& #$i @home ~$i\"; i=$((i+1)); done; cat",
+        NULL};
     *xterm = xvfb_run(xvfb, arguments);
     sleep_ms(1500);
 }
@@ -151,7 +159,8 @@ static double cpu_ms(pid_t pid)
     unsigned long user = 0, system_time = 0;
     const char *rest = strrchr(line, ')');
     if (rest)
-        sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system_time);
+        sscanf(rest + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+               &system_time);
     return (double)(user + system_time) * 1000 / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -159,7 +168,8 @@ static long rss_kb(pid_t pid, const char *key)
 {
     char path[64], line[256];
     long value = 0;
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, strcmp(key, "VmRSS") ? "smaps_rollup" : "status");
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)pid,
+             strcmp(key, "VmRSS") ? "smaps_rollup" : "status");
     FILE *file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file))
         if (strncmp(line, key, strlen(key)) == 0)

@@ -1,3 +1,4 @@
+#include <X11/Xutil.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -182,17 +183,46 @@ START_TEST(rates_and_bytes_are_kept)
     ck_assert_uint_le(thin.bytes, 200000 * 4 + 300000 + 500000); // and the burst, and one frame
     stop_watching(&thin);
 
-    view.bytes_per_second = 0;
-    view.frame_bytes = 9000;
-    struct watcher small = watch(rig.desktop, view);
-    take_frames(&small, 2000, 3);
-    ck_assert_uint_ge(small.frames, 1);
-    ck_assert_uint_le(small.frame.bytes, 9000);
-    ck_assert_uint_eq(small.frame.native_width, 800);
-    ck_assert_uint_lt(small.frame.width, 800);
-    stop_watching(&small);
     painting = false;
     pthread_join(painter, NULL);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(frames_over_their_size_are_made_smaller_and_clicks_on_them_fit)
+{
+    struct rig rig = rig_start("800x600x24", NULL);
+    struct receiver receiver;
+    struct desktop_view view = plain_view();
+    receiver_open(&receiver, rig.xvfb.display);
+    x = receiver.x;
+    gc = XCreateGC(x, receiver.window, 0, NULL);
+    char *data = malloc(800 * 600 * 4);
+    for (size_t i = 0; i < 800 * 600 * 4; i++)
+        data[i] = (char)noise();
+    XImage *image = XCreateImage(x, DefaultVisual(x, 0), 24, ZPixmap, 0, data, 800, 600, 32, 0);
+    XPutImage(x, receiver.window, gc, image, 0, 0, 0, 0, 800, 600);
+    XSync(x, False);
+    XDestroyImage(image);
+    view.frame_bytes = 600000;
+    view.may_input = true;
+    struct watcher small = watch(rig.desktop, view);
+    take_frames(&small, 3000, 1);
+    ck_assert_uint_eq(small.frames, 1);
+    ck_assert_uint_le(small.frame.bytes, 600000);
+    ck_assert_uint_eq(small.frame.native_width, 800);
+    ck_assert_uint_lt(small.frame.width, 800);
+    struct desktop_input click = {.kind = DESKTOP_POINTER,
+                                  .action = DESKTOP_POINTER_CLICK,
+                                  .x = (int32_t)small.frame.width / 2,
+                                  .y = (int32_t)small.frame.height / 4};
+    ck_assert(frames_input(small.socket, &click, NULL, 0));
+    receiver_read(&receiver, 300);
+    ck_assert_str_eq(receiver_story(&receiver, false), "+b1 -b1");
+    ck_assert_int_le(abs(receiver.events[receiver.count - 1].x - 400), 1);
+    ck_assert_int_le(abs(receiver.events[receiver.count - 1].y - 150), 1);
+    stop_watching(&small);
+    receiver_close(&receiver);
     rig_stop(&rig);
 }
 END_TEST
@@ -302,6 +332,7 @@ END_TEST
 DESKTOP_TESTS("frames", 120, the_first_frame_comes_at_once_and_changes_follow,
               an_unchanged_screen_is_repeated_a_few_times_and_then_silent,
               a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
+              frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,
               many_viewers_see_the_same_and_one_too_many_is_told,
               a_viewer_s_input_needs_consent_and_fits_what_it_saw, the_pointer_moves_in_the_frames,
               viewers_are_told_when_the_server_or_the_process_ends)

@@ -319,7 +319,7 @@ static pid_t desktop_process_id(void)
     if (!fgets(line, sizeof line, out))
         line[0] = '\0';
     pclose(out);
-    return (pid_t)atoi(line);
+    return (pid_t)strtol(line, NULL, 10);
 }
 
 START_TEST(what_a_killed_process_held_is_released_by_the_next)
