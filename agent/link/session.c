@@ -72,6 +72,8 @@ static void on_closed(natsConnection *nats, void *session_)
     struct session *session = session_;
     const char *text = NULL;
     natsStatus status = natsConnection_GetLastError(nats, &text);
+    if (text && strcasestr(text, "permissions violation"))
+        text = NULL; // left over from an earlier refusal, which ended nothing
     if (!text || !*text)
         text = natsStatus_GetText(status);
     snprintf(session->loss_text, sizeof session->loss_text, "%s", text);
@@ -212,6 +214,9 @@ static bool login_failed(struct session *session, natsStatus status, enum sessio
                          struct fail *why)
 {
     const char *text = nats_GetLastError(NULL);
+    const char *place = text && *text == '(' ? strstr(text, "): ") : NULL;
+    if (place) // "(conn.c:2088): ", in the client's own source
+        text = place + 3;
     if (!text || !*text)
         text = natsStatus_GetText(status);
     *loss = status == NATS_CONNECTION_AUTH_FAILED ? SESSION_DENIED : loss_of(text);

@@ -134,6 +134,14 @@ def test_no_descriptors_left_costs_requests_and_never_the_agent(fake, make_agent
     assert agent.process.poll() is None
 
 
+def test_an_old_refusal_is_not_taken_for_the_reason_of_a_loss(fake, make_agent):
+    server = fake(deny=(LEGACY, f"agent.{WORKSPACE}.{AGENT}.ack"))
+    agent = make_agent(server.port)
+    served(server).close()
+    agent.wait_for_log("offline")
+    assert "Permissions Violation" not in agent.log_text()
+
+
 # --- sessions that change while work is going on
 
 def slow_file(agent):
