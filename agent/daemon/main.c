@@ -186,11 +186,9 @@ static void start(struct daemon *daemon, int argc, char **argv)
 {
     inherit_get();
     log_init();
-    // Few arenas, and large blocks that are used again rather than mapped anew for each reply; what
-    // a busy time had needed is given back when it is over (housekeeping.h).
+    // Few arenas: an agent is measured by what it keeps when it is idle.
     mallopt(M_ARENA_MAX, 2);
-    mallopt(M_MMAP_THRESHOLD, MEMORY_REUSED_BYTES_MAX);
-    mallopt(M_TRIM_THRESHOLD, 2 * MEMORY_REUSED_BYTES_MAX);
+    mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_BYTES_MAX);
     options_parse(argc, argv, &daemon->options);
     daemon->managed = getenv("INVOCATION_ID") != NULL;
     daemon->options.wait |= daemon->managed;

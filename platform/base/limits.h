@@ -199,23 +199,23 @@
 #define TERMINAL_SCOPE_BYTES_MAX  1024         // of the control plane's name for a terminal's user
 
 // --- the machine
-#define MEMORY_TRIM_MS          10000     // after the last operation
-#define MEMORY_REUSED_BYTES_MAX (4 << 20) // blocks up to this size are kept for the next request
-#define METRICS_PERIOD_MS       5000      // with each heartbeat
-#define METRICS_FRESH_MS        1000      // asked for more often, the last figures are given again
-#define CAPACITY_PERIOD_MS      60000     // disks and memory are seldom changed
-#define GPU_PERIOD_MS           15000     // nvidia-smi is slow and wakes the card
-#define GPU_MISSING_PERIOD_MS   300000    // a driver may be installed while we run
-#define GPU_TIMEOUT_MS          2000      // a hung driver hangs nvidia-smi
-#define GPU_KILL_MS             500       // for a killed nvidia-smi to end; in its driver it cannot
-#define GPU_OUTPUT_BYTES_MAX    (64u << 10)        // a line for each card
-#define GPU_LINE_BYTES_MAX      1024               // of one card
-#define METRIC_MAX              ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
-#define PROC_TEXT_BYTES         4096               // of the files in /proc that are read for it
-#define CGROUP_PATH_BYTES_MAX   4096               // PATH_MAX
-#define CPUS_MAX                65536              // the kernel's own limit is 8192
-#define GPUS_MAX                64                 // of one machine; more are not counted
-#define NAME_BYTES_MAX          256 // of a machine, connection, GPU or file: 255 and an end
+#define MEMORY_TRIM_MS        10000       // after the last operation
+#define MEMORY_KEPT_BYTES_MAX (256 << 10) // free memory at the end of the heap; more goes back
+#define METRICS_PERIOD_MS     5000        // with each heartbeat
+#define METRICS_FRESH_MS      1000        // asked for more often, the last figures are given again
+#define CAPACITY_PERIOD_MS    60000       // disks and memory are seldom changed
+#define GPU_PERIOD_MS         15000       // nvidia-smi is slow and wakes the card
+#define GPU_MISSING_PERIOD_MS 300000      // a driver may be installed while we run
+#define GPU_TIMEOUT_MS        2000        // a hung driver hangs nvidia-smi
+#define GPU_KILL_MS           500         // for a killed nvidia-smi to end; in its driver it cannot
+#define GPU_OUTPUT_BYTES_MAX  (64u << 10) // a line for each card
+#define GPU_LINE_BYTES_MAX    1024        // of one card
+#define METRIC_MAX            ((1ull << 53) - 1) // a double, and so JSON, holds it exactly
+#define PROC_TEXT_BYTES       4096               // of the files in /proc that are read for it
+#define CGROUP_PATH_BYTES_MAX 4096               // PATH_MAX
+#define CPUS_MAX              65536              // the kernel's own limit is 8192
+#define GPUS_MAX              64                 // of one machine; more are not counted
+#define NAME_BYTES_MAX        256 // of a machine, connection, GPU or file: 255 and an end
 
 // --- desktop
 #define DESKTOP_NAME_BYTES_MAX   64          // of a display's name, ":99.0"
@@ -320,6 +320,27 @@
 #define HUB_PORCH_MAX              2048       // connections that have not said anything
 #define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
 #define HUB_PORCH_BACKLOG          1024       // listen(2)
+#define HUB_RELAY_PING_S           30 // of silence, then the relay asks whether an end is there
+#define HUB_RELAY_SILENCE_S        75
+
+// --- the hub's relay (streams 14)
+#define RELAY_MESSAGE_BYTES_MAX     (16u << 20)
+#define RELAY_OPEN_BYTES_MAX        (8u << 10) // the first message
+#define RELAY_OPEN_ARENA_BYTES      (64u << 10)
+#define RELAY_OPEN_MS               10000
+#define RELAY_RING_FRAMES           1024
+#define RELAY_RING_BYTES            (4u << 20)   // of each direction
+#define RELAY_RING_BYTES_MIN        (256u << 10) // however many channels there are
+#define RELAY_RING_TOTAL_BYTES      (128u << 20)
+#define RELAY_RATE_BYTES            (256.0 * (1 << 20)) // a second, of one end
+#define RELAY_BURST_BYTES           (64.0 * (1 << 20))
+#define RELAY_PAIR_MS               120000
+#define RELAY_STALL_MS              15000
+#define RELAY_QUEUE_HIGH_BYTES      (1u << 20)   // the sender is not read from above this ...
+#define RELAY_QUEUE_LOW_BYTES       (256u << 10) // ... until below this
+#define RELAY_INPUTS_MAX            256 // messages in an agent's queue, then input is dropped
+#define RELAY_CHANNELS_MAX          4096
+#define RELAY_CHANNELS_OF_AGENT_MAX 256
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384 // of a token file
@@ -332,6 +353,7 @@
 #define CTL_WAIT_SLICE_MS   100   // how late an interrupt is noticed
 #define CTL_CALL_MS         30000 // a reply, unless told otherwise; what control planes wait
 #define CTL_LISTEN_MS       6000  // for machines: a heartbeat and a little
+#define CTL_DRAIN_MS        500   // for announcements that are on their way when we have enough
 #define CTL_SETTLE_MS       30 // the same announcement comes on two addresses, one after the other
 #define CTL_PREFIX_SURE     8  // digits of an id that are taken to be unique at once
 #define CTL_MACHINES_MAX    65536 // heard of by one command
