@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "base/printable.h"
 #include "hub/api.h"
-#include "hub/bus.h"
 #include "hub/decide.h"
 #include "hub/enrol.h"
 #include "hub/http.h"
@@ -117,7 +116,7 @@ static void exchange(struct hub *hub, const struct http_request *request, json_t
         enrol_exchange(&enrol, token, &machine, &places, &credentials, id, &why);
     if (result == ENROLLED) {
         atomic_fetch_add(&hub->enrolments, 1);
-        bus_cut(hub->bus, id); // whoever is connected has an older bearer
+        hub_cut(hub, id); // whoever is connected has an older bearer
         answer_json(response, 201, json_pack("{s:o}", "credentials", credentials));
     } else {
         if (result == ENROL_IMPOSSIBLE)

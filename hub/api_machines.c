@@ -7,7 +7,6 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "hub/api.h"
-#include "hub/bus.h"
 #include "hub/decide.h"
 #include "hub/http.h"
 #include "hub/hub.h"
@@ -106,7 +105,7 @@ void api_revoke(struct hub *hub, const char *text, const struct http_request *re
         return;
     bool done = decide_revoke(&hub->store, hub->roster, id, &why);
     if (done)
-        bus_cut(hub->bus, id);
+        hub_cut(hub, id);
     answer_decision(response, done, id, &why);
 }
 

@@ -47,9 +47,10 @@ static char *mint_bearer(const struct enrol *enrol, const struct machine_record 
 static char *mint_producer(const struct enrol *enrol, const struct machine_record *record)
 {
     return signed_token_mint(TOKEN_PRODUCER, enrol->secrets->producer,
-                             json_pack("{s:s, s:s, s:I}", "workspaceId", enrol->store->workspace,
-                                       "agentId", record->id, "exp",
-                                       (json_int_t)(record->bearer_expires_ms / 1000)));
+                             json_pack("{s:s, s:s, s:I, s:I}", "workspaceId",
+                                       enrol->store->workspace, "agentId", record->id,
+                                       "credentialGeneration", (json_int_t)record->generation,
+                                       "exp", (json_int_t)(record->bearer_expires_ms / 1000)));
 }
 
 static json_t *make_credentials(const struct enrol *enrol, const struct machine_record *record,

@@ -19,6 +19,8 @@
 #include "hub/nkey.h"
 #include "hub/private_ca.h"
 #include "hub/private_file.h"
+#include "hub/relay/relay.h"
+#include "hub/relay/socket.h"
 #include "hub/roster.h"
 
 static void enlist(void *context, struct machine_record *record)
@@ -170,6 +172,12 @@ static void on_flood(void *context, const char *machine)
     bus_cut(hub->bus, machine);
 }
 
+void hub_cut(struct hub *hub, const char *machine)
+{
+    bus_cut(hub->bus, machine);
+    relay_cut(relay_socket_relay(hub->relay), machine, clock_mono_ms());
+}
+
 // A server of our own that cannot start at all ends the hub with the reason; one that runs by
 // itself may still come.
 static bool connect_bus(struct hub *hub, struct fail *why)
@@ -200,9 +208,37 @@ static bool connect_bus(struct hub *hub, struct fail *why)
     return true;
 }
 
+struct identity {
+    int64_t generation;
+    bool known;
+};
+
+static void compare(void *context, struct machine *machine)
+{
+    struct identity *identity = context;
+    identity->known =
+        !machine->record.revoked_ms && machine->record.generation == identity->generation;
+}
+
+static bool is_known(void *context, const char *agent, int64_t generation)
+{
+    struct hub *hub = context;
+    struct identity identity = {.generation = generation};
+    roster_visit(hub->roster, agent, compare, &identity);
+    return identity.known;
+}
+
 static bool listen_http(struct hub *hub, struct fail *why)
 {
+    const struct relay_setup relay = {
+        .limits = relay_default_limits,
+        .producer_key = hub->secrets.producer,
+        .viewer_key = hub->secrets.viewer,
+        .is_known = is_known,
+        .context = hub,
+    };
     char *socket = data_dir_file(&hub->dir, "hub.sock");
+    hub->relay = relay_socket_new(&relay);
     const struct http_setup setup = {
         .address = hub->settings->http.address,
         .port = hub->settings->http.port,
@@ -211,6 +247,7 @@ static bool listen_http(struct hub *hub, struct fail *why)
         .socket_path = socket,
         .answer = hub_answer,
         .context = hub,
+        .sockets = relay_socket_handler(hub->relay),
     };
     hub->http = http_server_new(&setup, why);
     mem_free(socket);
@@ -241,6 +278,7 @@ void hub_stop(struct hub *hub)
 {
     struct fail why;
     http_server_free(hub->http); // its requests use everything else
+    relay_socket_free(hub->relay);
     bus_stop(hub->bus);
     nats_server_stop(hub->nats);
     if (hub->roster && hub->observed.sql.db &&

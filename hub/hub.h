@@ -20,6 +20,7 @@ struct http_server;
 struct limiter;
 struct nats_server;
 struct nkey;
+struct relay_socket;
 
 struct hub {
     const struct settings *settings;
@@ -35,6 +36,7 @@ struct hub {
     char *nats_url;
     bool open; // nats-server is too old to ask who may connect
     struct http_server *http;
+    struct relay_socket *relay;
     struct nats_server *nats; // NULL: somebody else's
     struct bus *bus;
     int64_t started_ms; // mono
@@ -64,3 +66,6 @@ char *hub_authorize(void *hub, const void *data, size_t size);
 void hub_answer(void *hub, const struct http_request *request, struct http_response *response);
 
 bool hub_healthy(struct hub *hub);
+
+// Ends everything that a machine has open, at NATS and at the relay.
+void hub_cut(struct hub *hub, const char *machine);

@@ -84,8 +84,16 @@ static void free_channel(struct channel *channel)
     mem_free(channel);
 }
 
+static unsigned farewells; // channels in CLOSING
+
+unsigned channel_farewells(void)
+{
+    return farewells;
+}
+
 static void set_state(struct channel *channel, enum state state)
 {
+    farewells += (unsigned)(state == CLOSING) - (unsigned)(channel->state == CLOSING);
     channel->state = state;
     if (state != REGISTERING)
         redial_end(&channel->redial);
@@ -151,12 +159,24 @@ static void turn_has_come(struct redial *redial)
 
 static struct channel *newer_rival(const struct channel *channel)
 {
-    int64_t since = clock_mono_ms() - CHANNEL_RIVAL_MS;
     for (struct channel *other = channel->relay->channels; other; other = other->next)
         if (other->number > channel->number && other->policy.port == channel->policy.port &&
-            other->state == LIVE && other->live_ms >= since)
+            other->state == LIVE && other->live_ms >= channel->lost_ms - CHANNEL_RIVAL_MS &&
+            other->live_ms <= channel->lost_ms + CHANNEL_RIVAL_MS &&
+            other->lost_ms < channel->live_ms) // else both were lost together
             return other;
     return NULL;
+}
+
+// True when the channel is parked now.
+static bool park_if_rivalled(struct channel *channel)
+{
+    channel->rival = newer_rival(channel);
+    if (!channel->rival)
+        return false;
+    set_state(channel, PARKED);
+    timer_stop(&channel->timer);
+    return true;
 }
 
 static void unpark_rivals(struct channel *of)
@@ -209,13 +229,8 @@ static void lost_after_live(struct channel *channel, const struct fail *why, int
         end(channel, why);
         return;
     }
-    channel->rival = was_serving ? newer_rival(channel) : NULL;
-    if (channel->rival) {
-        set_state(channel, PARKED);
-        timer_stop(&channel->timer);
-    } else {
+    if (!was_serving || !park_if_rivalled(channel))
         wait_and_redial(channel, at_least_ms);
-    }
     unpark_rivals(channel);
     if (was_serving && channel->owner)
         channel->events->live(channel->owner, false);
@@ -561,7 +576,9 @@ static void timer_fired(struct stream_timer *timer)
 {
     struct channel *channel = holder_of(timer, struct channel, timer);
     switch (channel->state) {
-    case WAITING:
+    case WAITING: // the relay may have dropped us before its answer to the rival was here
+        if (channel->attempts == 1 && channel->was_live && park_if_rivalled(channel))
+            break;
         if (channel->was_live)
             redial_begin(&channel->redial, turn_has_come);
         else

@@ -54,5 +54,8 @@ void channel_redial(struct channel *channel);
 // Tells the other end, if it can be told, and goes. No event follows.
 void channel_close(struct channel *channel, enum stream_close reason, const char *message);
 
+// How many are still telling the other end goodbye.
+unsigned channel_farewells(void);
+
 // New values have come for the relay: channels that were refused try again.
 void channel_retry_refused(struct relay *relay);

@@ -188,10 +188,12 @@ static void deliver_input(struct pump *pump)
 
 bool pump_write(struct pump *pump, const void *data, size_t size)
 {
+    if (size > PUMP_INPUT_BYTES_MAX - pump->input.size)
+        return false;
     size_t done = pump->input.size == 0 ? offer(pump, data, size) : 0;
-    bool taken = ring_add(&pump->input, (const char *)data + done, size - done);
+    (void)!ring_add(&pump->input, (const char *)data + done, size - done);
     pause_or_resume(pump);
-    return taken;
+    return true;
 }
 
 // --- its life

@@ -7,6 +7,7 @@
 #include <libwebsockets.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -103,6 +104,7 @@ static void handle_descriptors(void)
         if (watch)
             watch->ready(watch, turn[i].events);
     }
+    stream.turn = NULL;
     stream.turn_size = 0;
 }
 
@@ -198,6 +200,31 @@ bool stream_post(void (*run)(void *), void *argument)
     pthread_mutex_unlock(&stream.lock);
     if (!taken)
         mem_free(task);
+    return taken;
+}
+
+struct call {
+    void (*run)(void *);
+    void *argument;
+    sem_t done;
+};
+
+static void run_call(void *call_)
+{
+    struct call *call = call_;
+    call->run(call->argument);
+    sem_post(&call->done);
+}
+
+bool stream_call(void (*run)(void *), void *argument)
+{
+    assert(!here);
+    struct call call = {.run = run, .argument = argument};
+    sem_init(&call.done, 0, 0);
+    bool taken = stream_post(run_call, &call);
+    while (taken && sem_wait(&call.done) != 0)
+        ;
+    sem_destroy(&call.done);
     return taken;
 }
 

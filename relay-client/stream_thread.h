@@ -13,6 +13,10 @@
 // more); a task that was taken may still never run when the thread ends.
 bool stream_post(void (*run)(void *argument), void *argument);
 
+// Has the thread run a task and waits for its end: for what has to be asked of the thread. False
+// when there is no thread, and nothing was run. Not to be used while stream_stop may run.
+bool stream_call(void (*run)(void *argument), void *argument) __attribute__((warn_unused_result));
+
 bool stream_here(void); // the caller is the stream thread
 
 // A descriptor and what to do when it is ready. It stays the caller's.

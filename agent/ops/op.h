@@ -13,12 +13,13 @@ struct cancel;
 
 // What operations know of the process they run in. Made once at start, never changed afterwards.
 struct op_host {
-    const char *workspace_root; // absolute; relative paths of requests start here (host-ops 2.1)
-    const char *home;           // NULL when there is none
-    const char *shell;          // of exec with shell=true: a POSIX shell (host-ops 4.1)
-    char *const *environment;   // of children, scrubbed (host-ops 4.3)
-    bool kill_background_jobs;  // agent.ini: background_jobs = kill
-    struct metrics *metrics;    // host/metrics.h
+    const char *workspace_root;  // absolute; relative paths of requests start here (host-ops 2.1)
+    const char *home;            // NULL when there is none
+    const char *shell;           // of exec with shell=true: a POSIX shell (host-ops 4.1)
+    char *const *environment;    // of children, scrubbed (host-ops 4.3)
+    bool kill_background_jobs;   // agent.ini: background_jobs = kill
+    struct metrics *metrics;     // host/metrics.h
+    struct terminals *terminals; // ops/terminals.h; NULL: none are possible
 };
 
 struct op {
@@ -27,6 +28,7 @@ struct op {
     struct cancel *cancel; // fires when the operation has to stop
     size_t reply_max;      // bytes that the encoded ControlResponse may have
     size_t id_size;        // of these, the request id takes this many, with its tag and length
+    struct relay *relay;   // of the link the request came in on (relay/relay.h); NULL: none
 };
 
 // Fills response->result_case and its member and returns true, or returns false with *why.
@@ -43,4 +45,8 @@ bool op_fs_mkdir(struct op *, const Og__ControlRequest *, Og__ControlResponse *,
 bool op_fs_move(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
 bool op_fs_stat(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
 bool op_fs_remove(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_pty_open(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_pty_write(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_pty_resize(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_pty_close(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
 bool op_metrics(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);

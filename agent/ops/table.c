@@ -2,19 +2,21 @@
 
 static const struct op_entry absent = {.name = "none", .handling = OP_MISUSED};
 
-#define LIGHT(label, function)                                                                     \
-    {                                                                                              \
-        .name = label, .handling = OP_WORK, .class = OP_LIGHT, .run = function                     \
+// NOLINTBEGIN(bugprone-macro-parentheses): initializers, not expressions
+#define LIGHT(label, function)                                                 \
+    {                                                                          \
+        .name = label, .handling = OP_WORK, .class = OP_LIGHT, .run = function \
     }
-#define COMMAND(label, function)                                                                   \
-    {                                                                                              \
-        .name = label, .handling = OP_WORK, .class = OP_HEAVY, .once = true,                       \
-        .dies_with_link = true, .run = function                                                    \
+#define COMMAND(label, function)                                             \
+    {                                                                        \
+        .name = label, .handling = OP_WORK, .class = OP_HEAVY, .once = true, \
+        .dies_with_link = true, .run = function                              \
     }
-#define REFUSED(label, how)                                                                        \
-    {                                                                                              \
-        .name = label, .handling = how                                                             \
+#define REFUSED(label, how)            \
+    {                                  \
+        .name = label, .handling = how \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 
 static const struct op_entry table[] = {
     [OG__CONTROL_REQUEST__OP_PING] = {.name = "ping", .handling = OP_PING},
@@ -29,10 +31,13 @@ static const struct op_entry table[] = {
     [OG__CONTROL_REQUEST__OP_FS_STAT] = LIGHT("fs_stat", op_fs_stat),
     [OG__CONTROL_REQUEST__OP_FS_REMOVE] = LIGHT("fs_remove", op_fs_remove),
     [OG__CONTROL_REQUEST__OP_GIT] = COMMAND("git", op_git),
-    [OG__CONTROL_REQUEST__OP_PTY_OPEN] = REFUSED("pty_open", OP_UNSUPPORTED),
-    [OG__CONTROL_REQUEST__OP_PTY_WRITE] = REFUSED("pty_write", OP_UNSUPPORTED),
-    [OG__CONTROL_REQUEST__OP_PTY_RESIZE] = REFUSED("pty_resize", OP_UNSUPPORTED),
-    [OG__CONTROL_REQUEST__OP_PTY_CLOSE] = REFUSED("pty_close", OP_UNSUPPORTED),
+    [OG__CONTROL_REQUEST__OP_PTY_OPEN] = {.name = "pty_open",
+                                          .handling = OP_WORK,
+                                          .class = OP_HEAVY,
+                                          .run = op_pty_open},
+    [OG__CONTROL_REQUEST__OP_PTY_WRITE] = LIGHT("pty_write", op_pty_write),
+    [OG__CONTROL_REQUEST__OP_PTY_RESIZE] = LIGHT("pty_resize", op_pty_resize),
+    [OG__CONTROL_REQUEST__OP_PTY_CLOSE] = LIGHT("pty_close", op_pty_close),
     [OG__CONTROL_REQUEST__OP_DESKTOP_ENSURE] = REFUSED("desktop_ensure", OP_UNSUPPORTED),
     [OG__CONTROL_REQUEST__OP_METRICS] = LIGHT("metrics", op_metrics),
     [OG__CONTROL_REQUEST__OP_UPDATE_MAY_PROCEED] = REFUSED("update_may_proceed", OP_MISUSED),

@@ -29,7 +29,8 @@ static const struct {
 
 static const char *context_of(struct arena *arena, const struct fail *why)
 {
-    const char *context = arena_printf(arena, "%s%s%s", why->what, why->path[0] ? " " : "", why->path);
+    const char *context =
+        arena_printf(arena, "%s%s%s", why->what, why->path[0] ? " " : "", why->path);
     return context ? context : "";
 }
 
@@ -48,6 +49,10 @@ void wire_error(struct agent_error *error, struct arena *arena, const char *op,
                    : arena_printf(arena, "%s: %s", prefix, context);
     agent_error_init(error, arena, code, kinds[why->kind].retryable, message ? message : prefix);
     switch (why->kind) {
+    case FAIL_INVALID:
+        if (!why->error)
+            break;
+        // fall through
     case FAIL_SYSTEM:
         agent_error_detail(error, "context", context);
         if (why->error)

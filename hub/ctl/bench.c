@@ -208,14 +208,23 @@ static bool reads(struct bench *bench, struct fault *fault)
            many(bench, "read_512k", "echo_512k", bench->count / 10 + 1, &request, fault);
 }
 
+static const struct {
+    const char *name;
+    bool (*run)(struct bench *bench, struct fault *fault);
+} measures[] = {{"ping", pings}, {"exec", commands_here_and_there},
+                {"stat", stats}, {"list", lists},
+                {"read", reads}, {"flood", bench_flood}};
+
+bool bench_knows(const char *what)
+{
+    for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
+        if (strcmp(measures[i].name, what) == 0)
+            return true;
+    return false;
+}
+
 bool bench_measure(struct bench *bench, const char *what, struct fault *fault)
 {
-    static const struct {
-        const char *name;
-        bool (*run)(struct bench *bench, struct fault *fault);
-    } measures[] = {{"ping", pings}, {"exec", commands_here_and_there},
-                    {"stat", stats}, {"list", lists},
-                    {"read", reads}, {"flood", bench_flood}};
     for (size_t i = 0; i < sizeof measures / sizeof *measures; i++)
         if (strcmp(measures[i].name, what) == 0)
             return measures[i].run(bench, fault);

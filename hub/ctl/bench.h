@@ -23,7 +23,10 @@ bool bench_new(struct ctl *ctl, const struct bench_options *options, struct benc
                struct fault *fault) __attribute__((warn_unused_result));
 void bench_free(struct bench *bench); // removes what was made on the machine; NULL is accepted
 
-// "ping", "exec", "stat", "list", "read" or "flood"; false with a fault, also for other names.
+// "ping", "exec", "stat", "list", "read", "flood"
+bool bench_knows(const char *what);
+
+// Measures one of them.
 bool bench_measure(struct bench *bench, const char *what, struct fault *fault)
     __attribute__((warn_unused_result));
 

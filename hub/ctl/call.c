@@ -11,7 +11,7 @@
 // Asks now and then whether the machine is still there, while a command runs on it. The pings have
 // an inbox of their own, so that "nobody listens" is known to be said to them.
 struct pulse {
-    struct rpc *rpc;
+    struct rpc *rpc; // NULL until the first ping
     struct call *ping;
     int64_t next_ms, heard_ms;
 };
@@ -41,7 +41,8 @@ static bool pulse_take(struct pulse *pulse, const struct machine *machine, struc
     return !restarted || fault_set(fault, FAULT_GONE, "the agent was restarted while at work");
 }
 
-static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struct fault *fault)
+static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struct rpc *rpc,
+                       struct fault *fault)
 {
     int64_t now = clock_mono_ms();
     if (pulse->ping && (pulse->ping->arrived_ns || rpc_any(pulse->rpc, now, fault)) &&
@@ -52,6 +53,8 @@ static bool pulse_feel(struct pulse *pulse, const struct machine *machine, struc
                          CTL_ALIVE_LOST_MS / 1000);
     if (now < pulse->next_ms)
         return true;
+    if (!pulse->rpc && !rpc_beside(rpc, &pulse->rpc, fault))
+        return false;
     pulse->next_ms = now + CTL_ALIVE_MS;
     rpc_drop(pulse->rpc, pulse->ping);
     pulse->ping = NULL;
@@ -69,17 +72,15 @@ static bool wait_while_alive(const struct machine *machine, struct rpc *rpc, str
 {
     int64_t now = clock_mono_ms();
     struct pulse pulse = {.next_ms = now + CTL_ALIVE_FIRST_MS, .heard_ms = now};
-    if (!rpc_beside(rpc, &pulse.rpc, fault))
-        return false;
     bool answered = false;
     while (!(answered = rpc_wait(rpc, call, clock_mono_ms() + CTL_WAIT_SLICE_MS, fault)) &&
-           fault->kind == FAULT_TIMEOUT && pulse_feel(&pulse, machine, fault))
+           fault->kind == FAULT_TIMEOUT && pulse_feel(&pulse, machine, rpc, fault))
         if (machine->fenced && rpc_shaken(rpc, call)) {
             fault_set(fault, FAULT_SERVER,
                       "the connection was lost while the command ran, which may have ended it");
             break;
         }
-    rpc_free(pulse.rpc);
+    rpc_drop(pulse.rpc, pulse.ping);
     return answered;
 }
 

@@ -8,6 +8,16 @@
 
 enum { BENCH_COUNT = 'n', BENCH_ONLY = 'o', BENCH_DIRECTORY = 'C', COUNT_DEFAULT = 1000 };
 
+static bool all_known(const char *only)
+{
+    char *list = mem_string(only), *rest = list;
+    bool ok = true;
+    for (char *what; ok && (what = strsep(&rest, ","));)
+        ok = bench_knows(what);
+    mem_free(list);
+    return ok;
+}
+
 static bool measure_all(struct bench *bench, const char *only, struct fault *fault)
 {
     char *list = mem_string(only), *rest = list;
@@ -33,6 +43,8 @@ static int run(struct ctl *ctl, struct arguments *args)
             break;
         case BENCH_ONLY:
             only = value;
+            if (!all_known(only))
+                return ctl_misuse(ctl, "--only is a list of ping,exec,stat,list,read,flood");
             break;
         default:
             options.directory = value;

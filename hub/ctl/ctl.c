@@ -220,10 +220,10 @@ bool ctl_flush(struct ctl *ctl)
 
 static void close_all(struct ctl *ctl)
 {
-    rpc_free(ctl->rpc);
     if (ctl->directory)
         directory_stop(ctl->directory);
     ctl_disconnect(&ctl->connection);
+    rpc_free(ctl->rpc);
     nats_CloseAndWait(CTL_CONNECT_MS); // no callback runs any more
     directory_free(ctl->directory);
     server_fini(&ctl->server);

@@ -81,7 +81,13 @@ bool directory_listen(struct directory *directory, natsConnection *nats, struct 
 
 void directory_stop(struct directory *directory)
 {
+    // nats.c 3.4 loses the memory of messages that are still queued when a subscription ends.
+    for (size_t i = 0; i < ANNOUNCEMENT_PATTERNS; i++)
+        if (directory->subscriptions[i])
+            natsSubscription_Drain(directory->subscriptions[i]);
     for (size_t i = 0; i < ANNOUNCEMENT_PATTERNS; i++) {
+        if (directory->subscriptions[i])
+            natsSubscription_WaitForDrainCompletion(directory->subscriptions[i], CTL_DRAIN_MS);
         natsSubscription_Destroy(directory->subscriptions[i]);
         directory->subscriptions[i] = NULL;
     }

@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "ctl/bench_private.h"
 
 struct echo {
@@ -49,6 +50,9 @@ void echo_free(struct echo *echo)
 {
     if (!echo)
         return;
+    // Until the last callback has returned, which uses what is freed below.
+    if (echo->subscription && natsSubscription_Drain(echo->subscription) == NATS_OK)
+        natsSubscription_WaitForDrainCompletion(echo->subscription, CTL_DRAIN_MS);
     natsSubscription_Destroy(echo->subscription);
     ctl_disconnect(&echo->connection);
     natsInbox_Destroy(echo->subject);

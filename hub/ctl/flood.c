@@ -51,8 +51,8 @@ static bool probe_start(struct probe *probe, struct bench *bench, struct fault *
     if (ok && pthread_create(&probe->thread, NULL, probe_run, probe) != 0)
         ok = fault_set(fault, FAULT_LOCAL, "no thread for the probe");
     if (!ok) {
-        rpc_free(probe->rpc);
         ctl_disconnect(&probe->connection);
+        rpc_free(probe->rpc);
     }
     return ok;
 }
@@ -61,8 +61,8 @@ static void probe_stop(struct probe *probe)
 {
     atomic_store(&probe->stop, true);
     pthread_join(probe->thread, NULL);
-    rpc_free(probe->rpc);
     ctl_disconnect(&probe->connection);
+    rpc_free(probe->rpc);
 }
 
 static bool send_all(struct bench *bench, size_t *sent, struct fault *fault)

@@ -21,6 +21,7 @@ struct rpc {
     // Synchronous: the reader thread wakes the waiter itself, with no delivery thread in between.
     natsSubscription *replies;
     char *inbox;
+    struct rpc *beside;
     natsStatistics *statistics;
     uint64_t serial;
     struct call *calls[CTL_CALLS_MAX];
@@ -68,15 +69,19 @@ bool rpc_new(natsConnection *nats, struct rpc **out, struct fault *fault)
     return true;
 }
 
-bool rpc_beside(const struct rpc *rpc, struct rpc **out, struct fault *fault)
+bool rpc_beside(struct rpc *rpc, struct rpc **out, struct fault *fault)
 {
-    return rpc_new(rpc->nats, out, fault);
+    if (!rpc->beside && !rpc_new(rpc->nats, &rpc->beside, fault))
+        return false;
+    *out = rpc->beside;
+    return true;
 }
 
 void rpc_free(struct rpc *rpc)
 {
     if (!rpc)
         return;
+    rpc_free(rpc->beside);
     for (size_t i = 0; i < CTL_CALLS_MAX; i++)
         rpc_drop(rpc, rpc->calls[i]);
     natsSubscription_Destroy(rpc->replies);

@@ -35,11 +35,13 @@ struct reply {
 bool rpc_new(natsConnection *nats, struct rpc **out, struct fault *fault)
     __attribute__((warn_unused_result));
 
-// Another one on the same connection, with its own inbox.
-bool rpc_beside(const struct rpc *rpc, struct rpc **out, struct fault *fault)
+// Another one on the same connection, with its own inbox; always the same, freed with this one.
+bool rpc_beside(struct rpc *rpc, struct rpc **out, struct fault *fault)
     __attribute__((warn_unused_result));
 
-void rpc_free(struct rpc *rpc); // NULL is accepted; drops what is in flight
+// Drops what is in flight. The connection has to be closed before: nats.c 3.4 crashes when a
+// subscription ends while messages come in on it. NULL is accepted.
+void rpc_free(struct rpc *rpc);
 
 // Bytes that a request or a reply may have; 0 once the connection is gone.
 size_t rpc_max_payload(const struct rpc *rpc);

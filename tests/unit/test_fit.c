@@ -7,6 +7,7 @@
 
 struct rig {
     struct crew *crew;
+    struct press *presses;
     struct strips *png;
     struct fit *fit;
     struct canvas canvas;
@@ -15,8 +16,9 @@ struct rig {
 static struct rig rig_new(unsigned width, unsigned height)
 {
     struct rig rig = {.crew = crew_new(2)};
-    rig.png = strips_new(rig.crew);
-    rig.fit = fit_new(rig.crew, rig.png);
+    rig.presses = calloc(2, sizeof *rig.presses);
+    rig.png = strips_new(rig.crew, rig.presses);
+    rig.fit = fit_new(rig.crew, rig.presses, rig.png);
     canvas_init(&rig.canvas, width, height);
     return rig;
 }
@@ -26,6 +28,9 @@ static void rig_free(struct rig *rig)
     canvas_fini(&rig->canvas);
     fit_free(rig->fit);
     strips_free(rig->png);
+    press_fini(&rig->presses[0]);
+    press_fini(&rig->presses[1]);
+    free(rig->presses);
     crew_free(rig->crew);
 }
 

@@ -6,18 +6,23 @@
 #include "pictures.h"
 
 static struct crew *crew;
+static struct press *presses;
 static struct strips *png;
 static size_t png_bytes;
 
 static void setup(void)
 {
     crew = crew_new(2);
-    png = strips_new(crew);
+    presses = calloc(crew_hands(crew), sizeof *presses);
+    png = strips_new(crew, presses);
 }
 
 static void teardown(void)
 {
     strips_free(png);
+    for (unsigned i = 0; i < crew_hands(crew); i++)
+        press_fini(&presses[i]);
+    free(presses);
     crew_free(crew);
 }
 
@@ -197,7 +202,7 @@ START_TEST(an_estimate_is_near_the_truth)
     struct canvas canvas;
     canvas_init(&canvas, 1280, 800);
     canvas_photo(&canvas);
-    size_t estimate = strips_estimate(png, &canvas.picture);
+    size_t estimate = strips_estimate(png, &canvas.picture, PNG_QUICK);
     update(&canvas, PNG_QUICK);
     ck_assert_uint_gt(estimate, png_bytes * 7 / 10);
     ck_assert_uint_lt(estimate, png_bytes * 13 / 10);

@@ -16,8 +16,9 @@ enum {
     COLOUR_ROWS = 16, // looked at to see whether a palette has a chance
 };
 
-static const double hopeless = 1.5; // this much over the budget no effort helps
-static const double aim = 0.96;     // of the budget: an estimate is a little off
+static const double hopeless = 1.5;  // this much over the budget no effort helps
+static const double doubtful = 1.05; // an estimate is a little off
+static const double aim = 0.96;      // of the budget, for the same reason
 
 struct fit {
     struct crew *crew;
@@ -26,12 +27,12 @@ struct fit {
     uint32_t *pixels;     // of the smaller picture
 };
 
-struct fit *fit_new(struct crew *crew, struct strips *native)
+struct fit *fit_new(struct crew *crew, struct press *presses, struct strips *native)
 {
     struct fit *fit = mem_new(struct fit);
     fit->crew = crew;
     fit->native = native;
-    fit->other = strips_new(crew);
+    fit->other = strips_new(crew, presses);
     return fit;
 }
 
@@ -42,6 +43,11 @@ void fit_free(struct fit *fit)
     strips_free(fit->other);
     mem_free(fit->pixels);
     mem_free(fit);
+}
+
+void fit_trim(struct fit *fit)
+{
+    strips_clear(fit->other);
 }
 
 static bool done(struct strips *png, const struct picture *picture, size_t budget,
@@ -73,23 +79,31 @@ static bool is_colourful(const struct picture *picture)
     return colourful;
 }
 
-static bool is_hopeless(double size, size_t budget)
+// Whether harder compression might help, judged by a part of the picture.
+static bool may_fit(struct fit *fit, const struct picture *picture, size_t budget,
+                    struct fitted *out)
 {
-    return size > hopeless * (double)budget;
+    if (!is_colourful(picture))
+        return true; // a palette costs little to try
+    for (enum png_effort effort = PNG_QUICK; effort <= PNG_DENSE; effort++) {
+        out->bytes = strips_estimate(fit->native, picture, effort);
+        if ((double)out->bytes <= doubtful * (double)budget)
+            return true;
+        if ((double)out->bytes > hopeless * (double)budget)
+            return false;
+    }
+    return false;
 }
 
 static bool native_size(struct fit *fit, const struct picture *picture, const uint64_t *hashes,
                         size_t budget, struct fitted *out)
 {
-    if (is_colourful(picture)) {
-        out->bytes = strips_estimate(fit->native, picture);
-        if (is_hopeless((double)out->bytes, budget))
-            return false;
-    }
+    if (!may_fit(fit, picture, budget, out))
+        return false;
     strips_update(fit->native, picture, hashes, PNG_QUICK);
     if (done(fit->native, picture, budget, out))
         return true;
-    if (is_hopeless((double)out->bytes, budget))
+    if ((double)out->bytes > hopeless * (double)budget)
         return false;
     strips_update(fit->native, picture, hashes, PNG_DENSE);
     return done(fit->native, picture, budget, out);
@@ -112,7 +126,7 @@ static bool fewer_colours(struct fit *fit, const struct picture *picture, size_t
     for (unsigned i = 0; i < sizeof keeps / sizeof *keeps; i++) {
         struct picture coarse = *picture;
         coarse.keep = keeps[i];
-        if (is_hopeless((double)strips_estimate(fit->other, &coarse), budget))
+        if ((double)strips_estimate(fit->other, &coarse, PNG_QUICK) > hopeless * (double)budget)
             continue;
         for (enum png_effort effort = PNG_QUICK; effort <= PNG_DENSE; effort++) {
             struct fitted fitted;
@@ -156,7 +170,8 @@ static bool smaller(struct fit *fit, const struct picture *picture, size_t budge
         struct picture small = picture_of(&pixels);
         while (guesses > 0) {
             guesses--;
-            step = sqrt(aim * (double)budget / (double)strips_estimate(fit->other, &small));
+            step =
+                sqrt(aim * (double)budget / (double)strips_estimate(fit->other, &small, PNG_QUICK));
             if (step > 0.99 && (step < 1.05 || scale >= 1))
                 break;
             scale = fmin(scale * step, 1);

@@ -10,14 +10,16 @@
 struct crew;
 struct iovec;
 struct picture;
+struct press;
 struct strips;
 
 struct fit;
 
-// native: the PNG of the picture at its own size, which others may use and update too. Both must
-// live longer.
-struct fit *fit_new(struct crew *crew, struct strips *native);
+// native: the PNG of the picture at its own size, which others may use and update too. It and what
+// it was made with must live longer.
+struct fit *fit_new(struct crew *crew, struct press *presses, struct strips *native);
 void fit_free(struct fit *fit);
+void fit_trim(struct fit *fit); // gives back what only a result that was already used needs
 
 struct fitted {
     unsigned width, height; // of the PNG

@@ -145,13 +145,13 @@ struct pressed press_rgb(struct press *press, const struct picture *picture, uns
     return pressed;
 }
 
-bool press_number(struct press *press, struct palette *palette, const struct picture *picture,
-                  unsigned strip, uint8_t *numbers)
+bool press_number(struct press *press, struct palette *palette, struct palette_index *index,
+                  const struct picture *picture, unsigned strip, uint8_t *numbers)
 {
     make_rows(press, picture->pixels.width);
     unsigned first = strip * STRIP_ROWS, rows = strip_rows(picture->pixels.height, strip);
     for (unsigned y = first; y < first + rows; y++, numbers += press->width)
-        if (!palette_row(palette, &press->index, picture_row(picture, y, press->row), press->width,
+        if (!palette_row(palette, index, picture_row(picture, y, press->row), press->width,
                          numbers))
             return false;
     return true;

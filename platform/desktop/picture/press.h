@@ -1,5 +1,5 @@
-// Compresses one strip of a picture into a piece of a PNG's data. Each thread has a press of its
-// own.
+// Compresses one strip of a picture into a piece of a PNG's data. Each hand of a crew has a press
+// of its own.
 #pragma once
 
 #include <stdbool.h>
@@ -16,7 +16,6 @@ enum { PRESS_LEVELS = 3 };
 
 struct press {
     struct libdeflate_compressor *compressors[PRESS_LEVELS];
-    struct palette_index index; // what this thread knows of the palette
     unsigned width;
     uint32_t *row, *above; // pixels
     uint8_t *rgb, *rgb_above, *trial;
@@ -39,9 +38,10 @@ struct pressed {
 struct pressed press_rgb(struct press *press, const struct picture *picture, unsigned first,
                          unsigned rows, enum png_effort effort);
 
-// The numbers of the strip's pixels: rows times width bytes. False when the palette is full.
-bool press_number(struct press *press, struct palette *palette, const struct picture *picture,
-                  unsigned strip, uint8_t *numbers);
+// The numbers of the strip's pixels: rows times width bytes. index: what this thread knows of the
+// palette. False when the palette is full.
+bool press_number(struct press *press, struct palette *palette, struct palette_index *index,
+                  const struct picture *picture, unsigned strip, uint8_t *numbers);
 
 // A strip of such numbers with so many bits each.
 struct pressed press_numbers(struct press *press, const uint8_t *numbers, unsigned width,

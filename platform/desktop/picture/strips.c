@@ -31,7 +31,8 @@ struct strip {
 
 struct strips {
     struct crew *crew;
-    struct press *presses; // one for each of the crew's hands
+    struct press *presses; // one for each of the crew's hands, as these:
+    struct palette_index *indexes;
     struct palette palette;
     bool indexed;        // the palette is used
     unsigned bits;       // of a pixel's number in the palette
@@ -49,11 +50,12 @@ struct strips {
     uint8_t *numbers; // of all pixels, while the palette grows
 };
 
-struct strips *strips_new(struct crew *crew)
+struct strips *strips_new(struct crew *crew, struct press *presses)
 {
     struct strips *strips = mem_new(struct strips);
     strips->crew = crew;
-    strips->presses = mem_array(crew_hands(crew), sizeof *strips->presses);
+    strips->presses = presses;
+    strips->indexes = mem_array(crew_hands(crew), sizeof *strips->indexes);
     palette_init(&strips->palette);
     return strips;
 }
@@ -69,8 +71,6 @@ void strips_clear(struct strips *strips)
     strips->pieces = NULL;
     strips->todo = NULL;
     strips->count = strips->width = strips->height = 0;
-    for (unsigned i = 0; i < crew_hands(strips->crew); i++)
-        press_fini(&strips->presses[i]);
 }
 
 void strips_free(struct strips *strips)
@@ -79,15 +79,14 @@ void strips_free(struct strips *strips)
         return;
     strips_clear(strips);
     palette_fini(&strips->palette);
-    mem_free(strips->presses);
+    mem_free(strips->indexes);
     mem_free(strips);
 }
 
 static void start_palette(struct strips *strips)
 {
     palette_clear(&strips->palette);
-    for (unsigned i = 0; i < crew_hands(strips->crew); i++)
-        memset(&strips->presses[i].index, 0, sizeof strips->presses[i].index);
+    memset(strips->indexes, 0, crew_hands(strips->crew) * sizeof *strips->indexes);
     strips->indexed = true;
     strips->generation++;
 }
@@ -124,8 +123,8 @@ static void number_one(void *strips_, unsigned hand, size_t i)
 {
     struct strips *strips = strips_;
     unsigned strip = strips->todo[i];
-    if (!press_number(&strips->presses[hand], &strips->palette, strips->picture, strip,
-                      numbers_of(strips, strip)))
+    if (!press_number(&strips->presses[hand], &strips->palette, &strips->indexes[hand],
+                      strips->picture, strip, numbers_of(strips, strip)))
         return; // the palette is full, and says so
 }
 
@@ -258,6 +257,7 @@ unsigned strips_compressed(const struct strips *strips)
 struct estimate {
     struct strips *strips;
     const struct picture *picture;
+    enum png_effort effort;
     unsigned bands, rows;
     atomic_size_t bytes;
 };
@@ -268,14 +268,14 @@ static void estimate_one(void *estimate_, unsigned hand, size_t i)
     unsigned band = estimate->picture->pixels.height / estimate->bands;
     unsigned first = (unsigned)i * band + (band - estimate->rows) / 2;
     struct pressed pressed = press_rgb(&estimate->strips->presses[hand], estimate->picture, first,
-                                       estimate->rows, PNG_QUICK);
+                                       estimate->rows, estimate->effort);
     atomic_fetch_add(&estimate->bytes, pressed.size);
 }
 
-size_t strips_estimate(struct strips *strips, const struct picture *picture)
+size_t strips_estimate(struct strips *strips, const struct picture *picture, enum png_effort effort)
 {
     unsigned height = picture->pixels.height;
-    struct estimate estimate = {.strips = strips, .picture = picture};
+    struct estimate estimate = {.strips = strips, .picture = picture, .effort = effort};
     estimate.rows = height < ESTIMATE_ROWS ? height : ESTIMATE_ROWS;
     estimate.bands = height / estimate.rows;
     if (estimate.bands > ESTIMATE_BANDS)

@@ -14,7 +14,9 @@ struct picture;
 struct iovec;
 struct strips;
 
-struct strips *strips_new(struct crew *crew); // which must live longer
+// presses: one for each of the crew's hands; others may use them between two calls. Crew and
+// presses must live longer.
+struct strips *strips_new(struct crew *crew, struct press *presses);
 void strips_free(struct strips *strips);
 
 // Makes the PNG show the picture. hashes: picture_strip_hash of every strip. Strips that were
@@ -22,7 +24,7 @@ void strips_free(struct strips *strips);
 void strips_update(struct strips *strips, const struct picture *picture, const uint64_t *hashes,
                    enum png_effort effort);
 
-// Gives all memory back; the next update starts from nothing.
+// Gives all of its memory back; the next update starts from nothing.
 void strips_clear(struct strips *strips);
 
 // Of the last update: the file's pieces in order, their number and the bytes of all of them; and
@@ -30,5 +32,6 @@ void strips_clear(struct strips *strips);
 const struct iovec *strips_png(const struct strips *strips, size_t *count, size_t *bytes);
 unsigned strips_compressed(const struct strips *strips);
 
-// Bytes the whole picture would take in RGB, judged by some of its strips. Changes nothing.
-size_t strips_estimate(struct strips *strips, const struct picture *picture);
+// Bytes the whole picture would take in RGB, judged by some of its rows. Changes nothing.
+size_t strips_estimate(struct strips *strips, const struct picture *picture,
+                       enum png_effort effort);

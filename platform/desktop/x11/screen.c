@@ -36,6 +36,7 @@ struct screen {
     int randr_event; // 0: the server has no RandR
     bool resized;    // the server says so
     struct crew *crew;
+    struct press *presses; // one for each of the crew's hands
     struct strips *strips;
     struct fit *fit;
     unsigned count; // strips
@@ -63,8 +64,9 @@ struct screen *screen_new(struct display *display)
     screen->display = display;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     screen->crew = crew_new(cores < 1 ? 1 : cores > HANDS_MAX ? HANDS_MAX : (unsigned)cores);
-    screen->strips = strips_new(screen->crew);
-    screen->fit = fit_new(screen->crew, screen->strips);
+    screen->presses = mem_array(crew_hands(screen->crew), sizeof *screen->presses);
+    screen->strips = strips_new(screen->crew, screen->presses);
+    screen->fit = fit_new(screen->crew, screen->presses, screen->strips);
     for (unsigned i = 0; i < SHOTS; i++)
         screen->kept[i].shot.fd = -1;
     capture_init(&screen->capture, display);
@@ -91,6 +93,12 @@ static void drop_strips(struct screen *screen)
     mem_free(screen->strip_versions);
 }
 
+static void drop_presses(struct screen *screen)
+{
+    for (unsigned i = 0; i < crew_hands(screen->crew); i++)
+        press_fini(&screen->presses[i]);
+}
+
 void screen_free(struct screen *screen)
 {
     if (!screen)
@@ -101,6 +109,8 @@ void screen_free(struct screen *screen)
     drop_strips(screen);
     fit_free(screen->fit);
     strips_free(screen->strips);
+    drop_presses(screen);
+    mem_free(screen->presses);
     crew_free(screen->crew);
     mem_free(screen);
 }
@@ -307,4 +317,6 @@ void screen_trim(struct screen *screen)
 {
     forget_shots(screen);
     strips_clear(screen->strips);
+    fit_trim(screen->fit);
+    drop_presses(screen);
 }
