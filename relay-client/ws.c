@@ -16,8 +16,8 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/printable.h"
-#include "base/thread.h"
-#include "relay/resolve.h"
+#include "relay/examination.h"
+#include "relay/prepare.h"
 #include "relay/stream_thread.h"
 #include "relay/tls.h"
 #include "relay/ws_protocol.h"
@@ -46,7 +46,7 @@ struct ws {
     size_t next_address;
     X509_STORE *trust;
     struct lws *wsi;
-    struct watch examination;
+    struct examination examination;
     bool preparing;    // the helper thread has not reported yet
     bool request_sent; // TCP and TLS are done, the server has the HTTP request
     bool failed;       // libwebsockets gave the attempt up
@@ -65,7 +65,7 @@ static void connect_next(struct ws *ws);
 
 static void ws_free(struct ws *ws)
 {
-    assert(!ws->wsi && !ws->preparing && ws->examination.fd < 0);
+    assert(!ws->wsi && !ws->preparing && ws->examination.watch.fd < 0);
     timer_stop(&ws->timer);
     *ws->link = ws->next;
     if (ws->next)
@@ -79,21 +79,13 @@ static void ws_free(struct ws *ws)
 
 // --- the end
 
-static void end_examination(struct ws *ws)
-{
-    if (ws->examination.fd < 0)
-        return;
-    watch_stop(&ws->examination);
-    io_close(&ws->examination.fd);
-}
-
 // The last event of all. The ws is gone afterwards, or when its helper thread has reported.
 static void finish(struct ws *ws)
 {
     void *owner = ws->owner;
     const struct ws_events *events = ws->events;
     struct fail why = ws->why;
-    end_examination(ws);
+    examination_end(&ws->examination);
     ws->owner = NULL;
     ws->state = LEAVING;
     timer_stop(&ws->timer);
@@ -106,7 +98,7 @@ static void finish(struct ws *ws)
 // The attempt with one address is over, ws->why tells why: the next one, or the end.
 static void give_up_address(struct ws *ws)
 {
-    end_examination(ws);
+    examination_end(&ws->examination);
     if (ws->next_address < ws->addresses.count && clock_mono_ms() < ws->deadline_ms)
         connect_next(ws);
     else
@@ -115,8 +107,9 @@ static void give_up_address(struct ws *ws)
 
 // --- why there is no TCP connection: libwebsockets does not say
 
-static void examined(struct ws *ws, int error)
+static void examined(void *ws_, int error)
 {
+    struct ws *ws = ws_;
     char text[ADDRESS_TEXT_BYTES], to[ADDRESS_TEXT_BYTES + 16];
     address_text(&ws->addresses.list[ws->next_address - 1], text);
     snprintf(to, sizeof to, "%s port %u", text, ws->port);
@@ -125,32 +118,11 @@ static void examined(struct ws *ws, int error)
     give_up_address(ws);
 }
 
-static void examination_ready(struct watch *watch, unsigned events)
-{
-    (void)events;
-    struct ws *ws = holder_of(watch, struct ws, examination);
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(watch->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    examined(ws, error);
-}
-
 static void examine(struct ws *ws)
 {
-    const union address *address = &ws->addresses.list[ws->next_address - 1];
     ws->state = EXAMINING;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int error = 0;
-    if (fd < 0 || connect(fd, &address->any, address_size(address)) != 0)
-        error = errno;
-    if (fd < 0 || error != EINPROGRESS) {
-        io_close(&fd);
-        examined(ws, error);
-        return;
-    }
-    ws->examination = (struct watch){.fd = fd, .ready = examination_ready};
-    watch_start(&ws->examination, EPOLLOUT);
     timer_set(&ws->timer, WS_EXAMINE_MS);
+    examination_begin(&ws->examination, &ws->addresses.list[ws->next_address - 1], examined, ws);
 }
 
 // --- dialling
@@ -224,74 +196,20 @@ static void connect_next(struct ws *ws)
     }
 }
 
-struct preparation {
-    struct ws *ws;
-    char *host, *ca_file;
-    bool tls, good;
-    uint16_t port;
-    struct addresses addresses;
-    X509_STORE *trust;
-    struct fail why;
-};
-
-static void preparation_free(struct preparation *preparation)
+static void prepared(void *ws_, struct preparation *result)
 {
-    mem_free(preparation->host);
-    mem_free(preparation->ca_file);
-    mem_free(preparation);
-}
-
-static void prepared(void *preparation_)
-{
-    struct preparation *preparation = preparation_;
-    struct ws *ws = preparation->ws;
+    struct ws *ws = ws_;
     ws->preparing = false;
-    ws->addresses = preparation->addresses;
-    ws->trust = preparation->trust;
-    bool good = preparation->good;
-    if (!good)
-        ws->why = preparation->why;
-    preparation_free(preparation);
+    ws->addresses = result->addresses;
+    ws->trust = result->trust;
+    if (!result->good)
+        ws->why = result->why;
     if (!ws->owner)
         ws_free(ws);
-    else if (good)
+    else if (result->good)
         connect_next(ws);
     else
         finish(ws);
-}
-
-static void *prepare(void *preparation_)
-{
-    struct preparation *preparation = preparation_;
-    preparation->good =
-        resolve(preparation->host, preparation->port, &preparation->addresses, &preparation->why);
-    if (preparation->good && preparation->tls) {
-        preparation->trust = tls_trust(preparation->ca_file, &preparation->why);
-        preparation->good = preparation->trust != NULL;
-    }
-    if (!stream_post(prepared, preparation)) { // the agent is ending
-        X509_STORE_free(preparation->trust);
-        preparation_free(preparation);
-    }
-    return NULL;
-}
-
-static void start_preparation(struct ws *ws)
-{
-    struct preparation *preparation = mem_new(struct preparation);
-    *preparation = (struct preparation){.ws = ws,
-                                        .host = mem_string(ws->host),
-                                        .ca_file = ws->ca_file ? mem_string(ws->ca_file) : NULL,
-                                        .tls = ws->tls,
-                                        .port = ws->port};
-    ws->preparing = true;
-    if (strlen(ws->host) > WS_HOST_BYTES_MAX) // libwebsockets would check a certificate for less
-        fail_because(&preparation->why, FAIL_INVALID, "the host's name is too long");
-    else if (thread_start(prepare, preparation, NULL))
-        return;
-    else
-        fail_because(&preparation->why, FAIL_SYSTEM, "no thread for the look-up of a name");
-    (void)stream_post(prepared, preparation);
 }
 
 // --- an open one
@@ -376,13 +294,14 @@ struct ws *ws_dial(const struct ws_target *target, const struct ws_events *event
         .silence_ms = target->silence_ms,
         .state = PREPARING,
         .timer.fired = timer_fired,
-        .examination.fd = -1,
+        .examination.watch.fd = -1,
     };
     if (all)
         all->link = &ws->next;
     all = ws;
     timer_set(&ws->timer, target->timeout_ms);
-    start_preparation(ws);
+    ws->preparing = true;
+    prepare(ws->host, ws->port, ws->tls, ws->ca_file, prepared, ws);
     return ws;
 }
 
@@ -530,8 +449,8 @@ static int verdict(struct ws *ws)
     return ws->broken ? -1 : 0;
 }
 
-// A callback that refuses a piece of a message makes libwebsockets 4.1.6 write beyond the end of its
-// receive buffer with what follows. So the end waits for writable().
+// A callback that refuses a piece of a message makes libwebsockets 4.1.6 write beyond the end of
+// its receive buffer with what follows. So the end waits for writable().
 static void received(struct ws *ws, const void *data, size_t size)
 {
     if (!ws->owner)
