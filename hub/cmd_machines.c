@@ -41,9 +41,9 @@ static void print_age(int64_t then_ms, int64_t now_ms, char text[16])
         snprintf(text, 16, "now");
     else if (s < 120)
         snprintf(text, 16, "%d s", (int)s);
-    else if (s < 2 * 3600)
+    else if (s < 2ll * 3600)
         snprintf(text, 16, "%d min", (int)(s / 60));
-    else if (s < 2 * 86400)
+    else if (s < 2ll * 86400)
         snprintf(text, 16, "%d h", (int)(s / 3600));
     else
         snprintf(text, 16, "%d d", (int)(s / 86400 < 100000 ? s / 86400 : 99999));

@@ -300,12 +300,27 @@ static int upgrade(struct http_server *server, struct lws *wsi, const char *prot
     return lws_return_http_status(wsi, status, NULL) ? -1 : 1;
 }
 
-static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t size)
+// A connection that became a WebSocket, which only sockets can have admitted.
+static int socket_callback(const struct http_sockets *sockets, struct session *session,
+                           struct lws *wsi, enum lws_callback_reasons reason, void *in, size_t size)
 {
-    struct http_server *server = lws_context_user(lws_get_context(wsi));
-    struct session *session = user;
-    const struct http_sockets *sockets = server ? server->setup.sockets : NULL;
+    switch (reason) {
+    case LWS_CALLBACK_ESTABLISHED:
+        session->peer = sockets->opened(sockets->context, wsi);
+        return session->peer ? 0 : -1;
+    case LWS_CALLBACK_RECEIVE:
+        return sockets->received(session->peer, in, size, lws_is_first_fragment(wsi),
+                                 lws_is_final_fragment(wsi), lws_frame_is_binary(wsi))
+                   ? 0
+                   : -1;
+    default: // LWS_CALLBACK_SERVER_WRITEABLE
+        return session->peer && sockets->writable(session->peer) ? 0 : -1;
+    }
+}
+
+static int connection_callback(struct http_server *server, struct session *session, struct lws *wsi,
+                               enum lws_callback_reasons reason, void *in, size_t size)
+{
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         return begin(server, session, wsi, in);
@@ -317,24 +332,36 @@ static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *use
         return 0;
     case LWS_CALLBACK_HTTP_WRITEABLE:
         return writable(session);
-    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return upgrade(server, wsi, in);
     case LWS_CALLBACK_ESTABLISHED:
-        session->peer = sockets->opened(sockets->context, wsi);
-        return session->peer ? 0 : -1;
     case LWS_CALLBACK_RECEIVE:
-        return sockets->received(session->peer, in, size, lws_is_first_fragment(wsi),
-                                 lws_is_final_fragment(wsi), lws_frame_is_binary(wsi))
-                   ? 0
-                   : -1;
     case LWS_CALLBACK_SERVER_WRITEABLE:
-        return session->peer && sockets->writable(session->peer) ? 0 : -1;
+        return server->setup.sockets
+                   ? socket_callback(server->setup.sockets, session, wsi, reason, in, size)
+                   : -1;
+    default: // the end, by any of its names
+        gone(server, session);
+        return 0;
+    }
+}
+
+static int callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
+                    size_t size)
+{
+    struct http_server *server = lws_context_user(lws_get_context(wsi));
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_CLOSED:
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
-        if (session)
-            gone(server, session);
-        return 0;
+        return server && user ? connection_callback(server, user, wsi, reason, in, size) : 0;
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return server ? upgrade(server, wsi, in) : -1;
     case LWS_CALLBACK_EVENT_WAIT_CANCELLED:
         if (!server)
             return 0;

@@ -183,7 +183,7 @@ static struct connection *wait_for_decision(struct flow *flow, struct fail *why)
     struct connection *connection = NULL;
     json_decref(object);
     for (enum progress progress = WAITING; progress == WAITING || progress == SLOWER;) {
-        if (progress == SLOWER && flow->interval_ms < ENROLL_POLL_MAX_S * 1000)
+        if (progress == SLOWER && flow->interval_ms < ENROLL_POLL_MAX_S * 1000ll)
             flow->interval_ms += ENROLL_SLOWER_MS;
         // Up to a fifth more, so that a fleet does not ask in step.
         int64_t fifth = flow->interval_ms / 5;

@@ -26,7 +26,7 @@ static void make_id(char id[TERMINAL_ID_BYTES])
 {
     unsigned char bytes[16];
     random_bytes(bytes, sizeof bytes);
-    memcpy(id, "ch-", 3);
+    snprintf(id, TERMINAL_ID_BYTES, "ch-");
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(id + 3 + 2 * i, 3, "%02x", bytes[i]);
 }

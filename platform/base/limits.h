@@ -320,27 +320,25 @@
 #define HUB_PORCH_MAX              2048       // connections that have not said anything
 #define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
 #define HUB_PORCH_BACKLOG          1024       // listen(2)
-#define HUB_RELAY_PING_S           30 // of silence, then the relay asks whether an end is there
-#define HUB_RELAY_SILENCE_S        75
 
 // --- the hub's relay (streams 14)
-#define RELAY_MESSAGE_BYTES_MAX     (16u << 20)
-#define RELAY_OPEN_BYTES_MAX        (8u << 10) // the first message
-#define RELAY_OPEN_ARENA_BYTES      (64u << 10)
-#define RELAY_OPEN_MS               10000
-#define RELAY_RING_FRAMES           1024
-#define RELAY_RING_BYTES            (4u << 20)   // of each direction
-#define RELAY_RING_BYTES_MIN        (256u << 10) // however many channels there are
-#define RELAY_RING_TOTAL_BYTES      (128u << 20)
+#define RELAY_MESSAGE_BYTES_MAX     (16u << 20)         // of one WebSocket message of either end
+#define RELAY_OPEN_BYTES_MAX        (8u << 10)          // the first message
+#define RELAY_OPEN_ARENA_BYTES      (64u << 10)         // to decode it
+#define RELAY_OPEN_MS               10000               // until it has come
+#define RELAY_RING_FRAMES           1024                // kept for a viewer that comes back
+#define RELAY_RING_BYTES            (4u << 20)          // of each direction
+#define RELAY_RING_BYTES_MIN        (256u << 10)        // however many channels there are
+#define RELAY_RING_TOTAL_BYTES      (128u << 20)        // of all channels together
 #define RELAY_RATE_BYTES            (256.0 * (1 << 20)) // a second, of one end
-#define RELAY_BURST_BYTES           (64.0 * (1 << 20))
-#define RELAY_PAIR_MS               120000
-#define RELAY_STALL_MS              15000
+#define RELAY_BURST_BYTES           (64.0 * (1 << 20))  // beyond the rate, after a pause
+#define RELAY_PAIR_MS               120000              // an end that nobody joins is closed
+#define RELAY_STALL_MS              15000               // an end that takes nothing is closed
 #define RELAY_QUEUE_HIGH_BYTES      (1u << 20)   // the sender is not read from above this ...
 #define RELAY_QUEUE_LOW_BYTES       (256u << 10) // ... until below this
-#define RELAY_INPUTS_MAX            256 // messages in an agent's queue, then input is dropped
-#define RELAY_CHANNELS_MAX          4096
-#define RELAY_CHANNELS_OF_AGENT_MAX 256
+#define RELAY_INPUTS_MAX            256  // messages in an agent's queue, then input is dropped
+#define RELAY_CHANNELS_MAX          4096 // memory, and descriptors
+#define RELAY_CHANNELS_OF_AGENT_MAX 256  // one machine must not take them all
 
 // --- the client, opengeni-ctl
 #define CTL_TOKEN_BYTES_MAX 16384 // of a token file

@@ -132,18 +132,6 @@ static void fill_with_text(const struct xvfb *xvfb, pid_t *xterm)
 
 // --- the desktop process from outside
 
-static pid_t child_named(const char *name)
-{
-    char command[128], line[32] = "";
-    snprintf(command, sizeof command, "pgrep -P %d -f %s", (int)getpid(), name);
-    FILE *out = popen(command, "r");
-    if (!out || !fgets(line, sizeof line, out))
-        line[0] = '\0';
-    if (out)
-        pclose(out);
-    return (pid_t)atoi(line);
-}
-
 static double cpu_ms(pid_t pid)
 {
     char path[64], line[1024] = "";
@@ -173,7 +161,7 @@ static long rss_kb(pid_t pid, const char *key)
     FILE *file = fopen(path, "r");
     while (file && fgets(line, sizeof line, file))
         if (strncmp(line, key, strlen(key)) == 0)
-            value += atol(line + strlen(key) + 1);
+            value += strtol(line + strlen(key) + 1, NULL, 10);
     if (file)
         fclose(file);
     return value;

@@ -1,6 +1,7 @@
 #include <X11/XF86keysym.h>
 #include <X11/Xlib.h>
 #include <X11/keysym.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "check_main.h"
@@ -150,10 +151,9 @@ static const char *parsed(const char *text)
         return "error";
     }
     out[0] = '\0';
-    for (size_t i = 0; i < chord.count; i++) {
-        strcat(out, i ? " " : "");
-        strcat(out, XKeysymToString(chord.keys[i].keysym));
-    }
+    for (size_t i = 0, size = 0; i < chord.count && size < sizeof out; i++)
+        size += (size_t)snprintf(out + size, sizeof out - size, "%s%s", i ? " " : "",
+                                 XKeysymToString(chord.keys[i].keysym));
     return out;
 }
 

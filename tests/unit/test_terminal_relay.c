@@ -7,8 +7,8 @@ static int64_t since_ms(int64_t start)
 }
 
 // Prints 1, 2, 3... with a pause now and then, and ends with "done".
-#define COUNTER                                                        \
-    COMMAND("sh", "-c",                                                \
+#define COUNTER                                                                    \
+    COMMAND("sh", "-c",                                                            \
             "stty -echo; i=0; while [ $i -lt 600 ]; do i=$((i+1)); echo line $i; " \
             "[ $((i % 10)) = 0 ] && sleep 0.05; done; echo done; read x")
 
@@ -377,7 +377,8 @@ START_TEST(a_large_paste_is_delivered_and_one_nobody_reads_does_no_harm)
     char *paste = malloc(3 << 20);
     for (size_t i = 0; i < 3 << 20; i++)
         paste[i] = i % 64 == 63 ? '\n' : 'p';
-    const char *reads = OPENED(COMMAND("sh", "-c", "stty raw -echo; echo up; head -c 190000 | md5sum"));
+    const char *reads =
+        OPENED(COMMAND("sh", "-c", "stty raw -echo; echo up; head -c 190000 | md5sum"));
     SEES(reads, "up");
     ck_assert(relay_frame(&rig.relay, reads, 0, 1, paste, PASTE));
     char expected[64] = "";

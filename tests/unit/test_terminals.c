@@ -264,7 +264,7 @@ START_TEST(background_jobs_outlive_an_exit)
         if (file)
             fclose(file);
         if (n == 12 && memcmp(line, "sleep\00070.04", 12) == 0)
-            kill(atoi(entry->d_name), SIGKILL);
+            kill((pid_t)strtol(entry->d_name, NULL, 10), SIGKILL);
     }
     closedir(proc);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
@@ -109,10 +110,11 @@ static inline bool press_keys(struct desktop *desktop, const char *keys,
 
 static inline void run_wait(const struct xvfb *xvfb, const char *command)
 {
-    char line[512];
-    snprintf(line, sizeof line, "DISPLAY=%s XAUTHORITY=%s %s", xvfb->display,
-             xvfb->cookie[0] ? xvfb->cookie : "/nonexistent", command);
-    ck_assert_msg(system(line) == 0, "%s", line);
+    char *const arguments[] = {"sh", "-c", (char *)command, NULL};
+    pid_t pid = xvfb_run(xvfb, arguments);
+    int status = -1;
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_msg(status == 0, "%s", command);
 }
 
 #define DESKTOP_TESTS(name, seconds, ...)                                     \

@@ -16,13 +16,7 @@ static bool try_shot(struct desktop *desktop, struct fail *why)
 
 static pid_t desktop_process_id(void)
 {
-    char command[64], line[32] = "0";
-    snprintf(command, sizeof command, "pgrep -P %d -f opengeni-agent-desktop", (int)getpid());
-    FILE *out = popen(command, "r");
-    if (!fgets(line, sizeof line, out))
-        line[0] = '\0';
-    pclose(out);
-    return (pid_t)atoi(line);
+    return child_named("opengeni-agent-desktop");
 }
 
 // Another server on the display number of one that has gone.

@@ -313,13 +313,7 @@ END_TEST
 
 static pid_t desktop_process_id(void)
 {
-    char command[64], line[32] = "0";
-    snprintf(command, sizeof command, "pgrep -P %d -f opengeni-agent-desktop", (int)getpid());
-    FILE *out = popen(command, "r");
-    if (!fgets(line, sizeof line, out))
-        line[0] = '\0';
-    pclose(out);
-    return (pid_t)strtol(line, NULL, 10);
+    return child_named("opengeni-agent-desktop");
 }
 
 START_TEST(what_a_killed_process_held_is_released_by_the_next)
@@ -342,16 +336,9 @@ END_TEST
 static char *keymap(void)
 {
     static char map[1 << 20];
-    char command[512];
-    snprintf(command, sizeof command,
-             "DISPLAY=%s XAUTHORITY=%s xmodmap -pke 2>/dev/null || "
-             "DISPLAY=%s XAUTHORITY=%s xkbcomp -w0 %s - 2>/dev/null",
-             rig.xvfb.display, rig.xvfb.cookie, rig.xvfb.display, rig.xvfb.cookie,
-             rig.xvfb.display);
-    FILE *out = popen(command, "r");
-    size_t size = fread(map, 1, sizeof map - 1, out);
-    pclose(out);
-    map[size] = '\0';
+    char *const arguments[] = {
+        "sh", "-c", "xmodmap -pke 2>/dev/null || xkbcomp -w0 \"$DISPLAY\" - 2>/dev/null", NULL};
+    size_t size = xvfb_output(&rig.xvfb, arguments, map, sizeof map);
     ck_assert_uint_gt(size, 1000);
     return map;
 }

@@ -1,5 +1,6 @@
 #include "xvfb.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -54,7 +55,7 @@ static void write_cookie(const char *path)
     chmod(path, 0600);
 }
 
-static pid_t start_child(char *const *arguments, const char *display, const char *cookie)
+static pid_t start_child(char *const *arguments, const char *display, const char *cookie, int out)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
@@ -67,7 +68,7 @@ static pid_t start_child(char *const *arguments, const char *display, const char
         setenv("XAUTHORITY", cookie[0] ? cookie : "/nonexistent", 1);
     }
     int null_fd = open("/dev/null", O_RDWR);
-    dup2(null_fd, STDOUT_FILENO);
+    dup2(out >= 0 ? out : null_fd, STDOUT_FILENO);
     if (!getenv("XVFB_SHOW_ERRORS"))
         dup2(null_fd, STDERR_FILENO);
     execvp(arguments[0], arguments);
@@ -79,7 +80,7 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
     memset(xvfb, 0, sizeof *xvfb);
     if (access("/usr/bin/Xvfb", X_OK) != 0)
         return false;
-    strcpy(xvfb->directory, "/tmp/og-xvfb-XXXXXX");
+    snprintf(xvfb->directory, sizeof xvfb->directory, "/tmp/og-xvfb-XXXXXX");
     if (!mkdtemp(xvfb->directory))
         die("mkdtemp");
     if (with_cookie) {
@@ -101,7 +102,7 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
     }
     while (options && *options && count < ARGUMENTS_MAX - 1)
         arguments[count++] = *options++;
-    xvfb->pid = start_child(arguments, NULL, NULL);
+    xvfb->pid = start_child(arguments, NULL, NULL, -1);
     close(ready[1]);
     char number[8] = "";
     size_t size = 0;
@@ -131,5 +132,56 @@ void xvfb_stop(struct xvfb *xvfb)
 
 pid_t xvfb_run(const struct xvfb *xvfb, char *const *arguments)
 {
-    return start_child(arguments, xvfb->display, xvfb->cookie);
+    return start_child(arguments, xvfb->display, xvfb->cookie, -1);
+}
+
+size_t xvfb_output(const struct xvfb *xvfb, char *const *arguments, char *out, size_t room)
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        die("pipe");
+    fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    pid_t pid = start_child(arguments, xvfb->display, xvfb->cookie, ends[1]);
+    close(ends[1]);
+    size_t size = 0;
+    for (ssize_t n; size < room - 1 && (n = read(ends[0], out + size, room - 1 - size)) > 0;)
+        size += (size_t)n;
+    close(ends[0]);
+    waitpid(pid, NULL, 0);
+    out[size] = '\0';
+    return size;
+}
+
+static bool is_child(const char *pid, const char *name)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%.20s/stat", pid);
+    FILE *file = fopen(path, "r");
+    if (file) {
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+    }
+    const char *rest = strrchr(text, ')'); // ") S PPID ..."
+    if (!rest || strlen(rest) < 5 || strtol(rest + 4, NULL, 10) != getpid())
+        return false;
+    snprintf(path, sizeof path, "/proc/%.20s/cmdline", pid);
+    file = fopen(path, "r");
+    if (!file)
+        return false;
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    return strstr(text, name) != NULL;
+}
+
+pid_t child_named(const char *name)
+{
+    pid_t found = 0;
+    DIR *proc = opendir("/proc");
+    for (struct dirent *entry; proc && !found && (entry = readdir(proc));)
+        if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && is_child(entry->d_name, name))
+            found = (pid_t)strtol(entry->d_name, NULL, 10);
+    if (proc)
+        closedir(proc);
+    return found;
 }

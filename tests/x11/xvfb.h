@@ -20,4 +20,10 @@ void xvfb_stop(struct xvfb *xvfb);
 // Starts a program on the display; returns its process.
 pid_t xvfb_run(const struct xvfb *xvfb, char *const *arguments);
 
+// Runs one to its end; what it prints, cut to room - 1 bytes and ended by a NUL.
+size_t xvfb_output(const struct xvfb *xvfb, char *const *arguments, char *out, size_t room);
+
+// Our own child whose first argument has the name in it, 0 when there is none.
+pid_t child_named(const char *name);
+
 void sleep_ms(int ms);

@@ -164,7 +164,7 @@ bool desktop_screenshot(struct desktop *desktop, struct cancel *cancel,
                         struct fail *why)
 {
     struct desktop_request request = {.ask = DESKTOP_SCREENSHOT};
-    struct desktop_answer answer;
+    struct desktop_answer answer = {0};
     request.screenshot.budget =
         shot->budget < DESKTOP_PNG_BYTES_MAX ? shot->budget : DESKTOP_PNG_BYTES_MAX;
     request.screenshot.keep_size = shot->keep_size;

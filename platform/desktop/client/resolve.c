@@ -89,7 +89,7 @@ static enum desktop_opened open_one(struct resolve *resolve, const char *display
     snprintf(request.open.display, sizeof request.open.display, "%s", display);
     snprintf(request.open.xauthority, sizeof request.open.xauthority, "%s", xauthority);
     request.open.primary_only = resolve->desktop->primary_only;
-    int64_t deadline = clock_mono_ms() + 2 * DESKTOP_CONNECT_MS;
+    int64_t deadline = clock_mono_ms() + 2ll * DESKTOP_CONNECT_MS;
     deadline = deadline < resolve->deadline_ms ? deadline : resolve->deadline_ms;
     enum call_result result =
         call_process(resolve->process, &request, -1, deadline, NULL, &answer, &fd);

@@ -86,8 +86,8 @@ static int by_count(const void *one, const void *two)
 static unsigned join(const struct leaf *leaves, size_t n, uint8_t depths[SYMBOLS])
 {
     uint32_t counts[2 * SYMBOLS];
-    uint16_t parents[2 * SYMBOLS];
-    uint8_t levels[2 * SYMBOLS];
+    uint16_t parents[2 * SYMBOLS] = {0};
+    uint8_t levels[2 * SYMBOLS] = {0};
     size_t leaf = 0, joint = n, nodes = n;
     for (size_t i = 0; i < n; i++)
         counts[i] = leaves[i].count;

@@ -281,5 +281,5 @@ size_t strips_estimate(struct strips *strips, const struct picture *picture, enu
     if (estimate.bands > ESTIMATE_BANDS)
         estimate.bands = ESTIMATE_BANDS;
     crew_run(strips->crew, estimate.bands, estimate_one, &estimate);
-    return estimate.bytes * height / (estimate.bands * estimate.rows);
+    return estimate.bytes * height / ((size_t)estimate.bands * estimate.rows);
 }

@@ -142,7 +142,7 @@ bool inject_text(struct inject *inject, struct held *held, const char *text, siz
                  inject_stopped stopped, void *context, struct fail *why)
 {
     struct script script = {.keysyms = mem_array(size ? size : 1, sizeof *script.keysyms)};
-    KeyCode lifted[256];
+    KeyCode lifted[256] = {0};
     size_t lifted_count = 0;
     bool typed = false, caps = false;
     if (!read_script(text, size, &script, why) || !keyboard_update(&inject->keyboard, why))

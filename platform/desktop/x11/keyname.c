@@ -341,8 +341,8 @@ static bool find_known(const char *name, struct keyname *out)
     return find_numbered(name, out);
 }
 
-// Xlib finds names in the case X writes them only: "page_down" is tried as "Page_Down" too. Numbers,
-// which it would take as well, are find_hex's.
+// Xlib finds names in the case X writes them only: "page_down" is tried as "Page_Down" too.
+// Numbers, which it would take as well, are find_hex's.
 static KeySym find_x_name(const char *name)
 {
     if (strncasecmp(name, "u+", 2) == 0 || strncasecmp(name, "0x", 2) == 0)
@@ -361,8 +361,7 @@ static KeySym find_x_name(const char *name)
     if (keysym == NoSymbol)
         keysym = XStringToKeysym(other);
     if (keysym == NoSymbol && strncasecmp(name, "xf86", 4) == 0) {
-        memcpy(other, "XF86", 4);
-        memcpy(other + 4, name + 4, size - 3);
+        snprintf(other, sizeof other, "XF86%s", name + 4);
         keysym = XStringToKeysym(other);
     }
     return keysym;

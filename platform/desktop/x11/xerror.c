@@ -69,14 +69,16 @@ void xerror_forget(Display *display)
 int xerror_take(Display *display)
 {
     struct watched *watched = find(display);
-    int code = watched->code;
-    watched->code = 0;
+    int code = watched ? watched->code : 0;
+    if (watched)
+        watched->code = 0;
     return code;
 }
 
 bool xerror_lost(Display *display)
 {
-    return find(display)->lost;
+    const struct watched *watched = find(display);
+    return !watched || watched->lost;
 }
 
 bool xerror_lost_fail(struct fail *why)
@@ -88,7 +90,7 @@ bool xerror_sync(Display *display, const char *what, struct fail *why)
 {
     XSync(display, False);
     struct watched *watched = find(display);
-    if (watched->lost)
+    if (!watched || watched->lost)
         return xerror_lost_fail(why);
     if (watched->code == 0)
         return true;
