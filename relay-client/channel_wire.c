@@ -69,7 +69,7 @@ static void send_open(struct channel *channel)
                                   .port = channel->policy.port};
     struct buffer room;
     datagram_room(&room);
-    bool fits = datagram_put_open(&room, &self, now.token, channel->in_high);
+    bool fits = datagram_put_open(&room, &self, STREAM_AGENT, now.token, channel->in_high);
     assert(fits);
     (void)fits;
     channel->open_sent = true;

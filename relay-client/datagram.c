@@ -203,20 +203,20 @@ static bool append_tag_byte(struct buffer *out, enum datagram_tag tag)
     return buffer_append(out, &(char){(char)tag}, 1);
 }
 
-bool datagram_put_open(struct buffer *out, const struct stream_channel *channel, const char *token,
-                       uint64_t resume_from_seq)
+bool datagram_put_open(struct buffer *out, const struct stream_channel *channel,
+                       enum stream_role role, const char *token, uint64_t resume_from_seq)
 {
     struct buffer inner;
     buffer_init(&inner, out->max);
-    bool good =
-        append_text(&inner, CHANNEL_ID, channel->channel_id) &&
-        append_text(&inner, CHANNEL_WORKSPACE, channel->workspace_id) &&
-        append_text(&inner, CHANNEL_AGENT, channel->agent_id) &&
-        append_number(&inner, CHANNEL_KIND, channel->kind) &&
-        append_number(&inner, CHANNEL_PORT, channel->port) && append_tag_byte(out, DATAGRAM_OPEN) &&
-        append_span(out, OPEN_CHANNEL, inner.data, inner.size) &&
-        append_text(out, OPEN_TOKEN, token) && append_number(out, OPEN_ROLE, STREAM_AGENT) &&
-        append_number(out, OPEN_RESUME, resume_from_seq);
+    bool good = append_text(&inner, CHANNEL_ID, channel->channel_id) &&
+                append_text(&inner, CHANNEL_WORKSPACE, channel->workspace_id) &&
+                append_text(&inner, CHANNEL_AGENT, channel->agent_id) &&
+                append_number(&inner, CHANNEL_KIND, channel->kind) &&
+                append_number(&inner, CHANNEL_PORT, channel->port) &&
+                append_tag_byte(out, DATAGRAM_OPEN) &&
+                append_span(out, OPEN_CHANNEL, inner.data, inner.size) &&
+                append_text(out, OPEN_TOKEN, token) && append_number(out, OPEN_ROLE, role) &&
+                append_number(out, OPEN_RESUME, resume_from_seq);
     buffer_fini(&inner);
     return good;
 }

@@ -61,8 +61,9 @@ bool datagram_decode(const void *message, size_t size, struct datagram *out)
     __attribute__((warn_unused_result));
 
 // Appends; false when the buffer is too small.
-bool datagram_put_open(struct buffer *out, const struct stream_channel *channel, const char *token,
-                       uint64_t resume_from_seq) __attribute__((warn_unused_result));
+bool datagram_put_open(struct buffer *out, const struct stream_channel *channel,
+                       enum stream_role role, const char *token, uint64_t resume_from_seq)
+    __attribute__((warn_unused_result));
 bool datagram_put_close(struct buffer *out, const char *channel_id, enum stream_close reason,
                         const char *message) __attribute__((warn_unused_result));
 

@@ -23,9 +23,9 @@ const struct argument program_arguments[] = {
 };
 
 const struct command *const commands[] = {
-    &command_machines, &command_ping,  &command_exec,  &command_ls, &command_stat, &command_cat,
-    &command_get,      &command_put,   &command_mkdir, &command_mv, &command_rm,   &command_git,
-    &command_metrics,  &command_bench, &command_help,  NULL,
+    &command_machines, &command_ping,  &command_exec,  &command_ls,  &command_stat, &command_cat,
+    &command_get,      &command_put,   &command_mkdir, &command_mv,  &command_rm,   &command_git,
+    &command_metrics,  &command_bench, &command_shell, &command_pty, &command_help, NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -11,7 +11,7 @@
 
 bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ...)
 {
-    *fault = (struct fault){.kind = kind};
+    *fault = (struct fault){.kind = kind, .exit_code = -1};
     va_list args;
     va_start(args, format);
     vsnprintf(fault->text, sizeof fault->text, format, args);
@@ -63,6 +63,8 @@ bool fault_agent(struct fault *fault, const Og__AgentError *error)
         const Og__AgentError__DetailEntry *entry = error->detail[i];
         if (strcmp(entry->key, "errno") == 0)
             fault->error = (int)strtol(entry->value, NULL, 10);
+        if (strcmp(entry->key, "exit_code") == 0)
+            fault->exit_code = (int)(strtol(entry->value, NULL, 10) & 0xff);
         add_detail(fault, entry->key, entry->value);
     }
     printable_strip(fault->details);

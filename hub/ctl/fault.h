@@ -27,6 +27,7 @@ struct fault {
     Og__ErrorCode code;               // FAULT_AGENT
     bool retryable;                   // FAULT_AGENT
     int error;                        // errno of the machine, 0 when it gave none
+    int exit_code;                    // of what is asked about and has ended, -1 when not given
     char text[FAULT_TEXT_BYTES];      // for a person; control characters are taken out
     char details[FAULT_DETAIL_BYTES]; // "NOT_FOUND errno=2 context=...", FAULT_AGENT
 };

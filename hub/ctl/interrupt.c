@@ -14,6 +14,11 @@ static void note(int number)
     noted = number;
 }
 
+void interrupt_note(int number)
+{
+    noted = number;
+}
+
 void interrupt_watch(void)
 {
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};

@@ -8,6 +8,8 @@
 void interrupt_watch(void); // from now on SIGINT, SIGTERM and SIGHUP are noted; a second one kills
 bool interrupted(void);
 
+void interrupt_note(int number); // for a signal handler that is another's
+
 // While put off, interrupted() is false: for steps that have to be finished or undone. What is
 // pending can still be asked for.
 void interrupt_put_off(bool yes);

@@ -19,7 +19,7 @@ static const char *setting(const char *option, const char *variable)
     return value && *value ? value : NULL;
 }
 
-static bool read_token(const char *path, char **token, struct fault *fault)
+bool server_read_token(const char *path, char **token, struct fault *fault)
 {
     struct buffer text;
     buffer_init(&text, CTL_TOKEN_BYTES_MAX);
@@ -49,7 +49,7 @@ bool server_find(struct server *server, const char *url, const char *token_file,
     const char *found = setting(url, "OPENGENI_SERVER");
     const char *file = setting(token_file, "OPENGENI_TOKEN_FILE");
     server->url = mem_string(found ? found : SERVER_DEFAULT_URL);
-    if (!file || read_token(file, &server->token, fault))
+    if (!file || server_read_token(file, &server->token, fault))
         return true;
     server_fini(server);
     return false;

@@ -16,3 +16,7 @@ struct server {
 bool server_find(struct server *server, const char *url, const char *token_file,
                  struct fault *fault) __attribute__((warn_unused_result));
 void server_fini(struct server *server);
+
+// The first line of a file, to be freed with mem_free_secret.
+bool server_read_token(const char *path, char **token, struct fault *fault)
+    __attribute__((warn_unused_result));

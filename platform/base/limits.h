@@ -369,3 +369,28 @@
 #define CTL_PIECE_BYTES_MIN (16u << 10)  // halved down to this when the server takes no more
 #define CTL_READ_AHEAD      4            // pieces asked for before the first has come
 #define CTL_LINE_COLUMNS    80           // when the terminal does not say
+
+// --- a terminal that the client shows
+#define VIEWER_IN_BYTES_MAX    (8u << 20)   // of a terminal, not printed yet; more is fetched again
+#define VIEWER_IN_HIGH_BYTES   (1u << 20)   // the relay is not read from above this ...
+#define VIEWER_IN_LOW_BYTES    (256u << 10) // ... until below this
+#define VIEWER_TYPED_BYTES_MAX (64u << 10)  // typed while the relay is away; then the bell rings
+#define VIEWER_FRAME_BYTES     (16u << 10)  // typed at once: a paste comes in several
+#define VIEWER_RESEND_FRAMES   256   // sent again after a reconnect; agents remember SEEN_FRAMES
+#define VIEWER_RESEND_MS       90000 // what is older has arrived, or nobody waits for it
+#define VIEWER_PING_MS         5000  // of silence, then we ask: a person notices sooner or later
+#define VIEWER_SILENCE_MS      15000 // and then the connection counts as dead
+#define VIEWER_DIAL_MS         8000  // look-up, TCP, TLS and upgrade; and the relay's answer
+#define SHELL_REDIAL_MS        100   // the first wait for the next attempt, doubled up to
+#define SHELL_REDIAL_MAX_MS    3000  // this: a person looks on
+#define SHELL_NOTICE_MS        800   // a shorter loss is nobody's business
+#define SHELL_TOKEN_SPARE_MS   5000  // a viewer's token is replaced so long before its end
+#define SHELL_GRANT_MS         5000  // the hub's answer when it is asked for one
+#define SHELL_GRANT_BYTES_MAX  (64u << 10) // that answer
+#define SHELL_PROBE_MS         15000       // of silence; then the machine is asked for the terminal
+#define SHELL_ANSWER_MS        5000        // its answer to that, or to a new size of the window
+#define SHELL_OFFLINE_MS       2000        // until it is asked again when nobody listened
+#define SHELL_DRAIN_MS         1000        // for what was typed, or printed, before the end
+#define SHELL_RIVAL_MS         3000  // a connection that ends sooner was taken by another viewer
+#define SHELL_RIVAL_TIMES      2     // when that happens so often
+#define SHELL_PATIENCE_MS      60000 // without a person there, for a relay or machine that is away

@@ -1,0 +1,44 @@
+// Requests about one terminal of the machine: open, size, end; and whether it is still there, asked
+// without waiting.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/opengeni_agent.pb-c.h"
+
+struct call;
+struct ctl;
+struct fault;
+
+enum { TERMINAL_ID_BYTES = 65, TERMINAL_PORT = 7681 };
+
+struct terminal {
+    char id[TERMINAL_ID_BYTES], channel[TERMINAL_ID_BYTES];
+    char workspace[80], agent[80];
+    uint16_t port;
+};
+
+// What the agent answered to an open; or, without an answer, a terminal by its id alone.
+bool terminal_open(struct ctl *ctl, Og__PtyOpenRequest *request, struct terminal *out)
+    __attribute__((warn_unused_result)); // false: told
+bool terminal_named(struct ctl *ctl, const char *id, struct terminal *out)
+    __attribute__((warn_unused_result)); // false: told
+
+// Our agents remember what was typed, and pass over what is typed again.
+bool terminal_knows_frames(const struct terminal *terminal);
+
+// Ends it. exit_code -1: it was still running, or the machine does not know.
+bool terminal_close(struct ctl *ctl, const char *id, int *exit_code, struct fault *fault)
+    __attribute__((warn_unused_result));
+
+// A size that is on its way to the machine; 0 x 0 only asks for the terminal.
+struct sizing {
+    struct call *call; // NULL: none
+    int64_t until_ms;
+};
+enum sizing_answer { SIZING_WAITS, SIZING_DONE, SIZING_NO_TERMINAL, SIZING_OFFLINE, SIZING_LOST };
+bool sizing_send(struct sizing *sizing, struct ctl *ctl, const char *id, unsigned cols,
+                 unsigned rows);
+enum sizing_answer sizing_look(struct sizing *sizing, struct ctl *ctl);
+void sizing_fini(struct sizing *sizing, struct ctl *ctl);
