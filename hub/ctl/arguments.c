@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 28 };
+enum { HELP_COLUMN = 33 };
 
 void arguments_init(struct arguments *args, int argc, char **argv, const struct argument *own,
                     const struct argument *common, bool stop)
