@@ -18,4 +18,14 @@ API_HANDLER(api_machine);
 API_HANDLER(api_machine_metrics);
 API_HANDLER(api_revoke);
 API_HANDLER(api_rename);
+
+// POST /api/machines/MACHINE/stream-token {"port": 7681}, with the admin token: what a viewer needs
+// to dial one port of one machine. MACHINE is an id, the beginning of one, or a name. Answers 201:
+//   {"token": "ogs_...", "relay_url": "ws://HOST:PORT/stream", "expires_in_seconds": 120}
+// The port is that of the channel in the reply of pty_open (7681) or desktop_ensure (6080); the
+// viewer appends ?ws=WORKSPACE&agent=AGENT&port=PORT&channel=CHANNEL from the same channel to
+// relay_url, and shows the token in its StreamOpen. The token counts when the relay is dialled, not
+// for how long the stream lasts: a viewer that dials again after it has expired asks for another.
+// relay_url follows the Host header of the request unless the hub was given --relay-url. 400: no
+// port; 401: no admin token; 404 and 409: no such machine, or more than one.
 API_HANDLER(api_stream_token);
