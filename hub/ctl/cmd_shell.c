@@ -7,6 +7,7 @@
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/escape.h"
+#include "ctl/interrupt.h"
 #include "ctl/session.h"
 #include "ctl/tty.h"
 

@@ -295,9 +295,14 @@ static int finish(struct session *session)
         say_how_to_come_back(session,
                              session->lost_ms ? "the relay stays away" : "the machine stays away");
         return STATUS_SIGNAL;
-    default:
-        return session->ctl->status;
+    case SESSION_FAILED: // it was never seen
+    case SESSION_GOES_ON:
+        break;
     }
+    int status = session->ctl->status;
+    if (options->ours)
+        (void)close_terminal(session);
+    return status;
 }
 
 static struct viewer *make_viewer(struct session *session)
