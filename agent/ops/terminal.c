@@ -186,12 +186,24 @@ static void conclude(struct terminal *terminal)
         bury(terminal);
 }
 
+static void keep_exit_code(const struct terminal *terminal)
+{
+    struct terminals *all = terminal->all;
+    int code;
+    if (!pty_ended(&terminal->pty, &code))
+        return;
+    memcpy(all->ended[all->ended_next].id, terminal->id, TERMINAL_ID_BYTES);
+    all->ended[all->ended_next].exit_code = code;
+    all->ended_next = (all->ended_next + 1) % TERMINALS_ENDED_KEPT;
+}
+
 static void exit_ready(struct watch *watch, unsigned events)
 {
     (void)events;
     struct terminal *terminal = holder_of(watch, struct terminal, exit);
     watch_stop(watch);
     terminal->exited = true;
+    keep_exit_code(terminal);
     take_from_list(terminal); // its scope is free
     pump_finish(&terminal->pump);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/fail.h"
+#include "base/limits.h"
 #include "ops/terminals.h"
 #include "pty/pty.h"
 #include "relay/channel.h"
@@ -19,6 +20,11 @@ struct terminals {
     struct terminal *first; // those that can be addressed, the oldest last
     size_t count;           // of these
     size_t alive;           // all that have not been freed
+    struct {
+        char id[TERMINAL_ID_BYTES];
+        int exit_code;
+    } ended[TERMINALS_ENDED_KEPT]; // the latest, around
+    size_t ended_next;
     bool stopping;
     int64_t stopping_ms;       // since when
     struct stream_timer timer; // while stopping: looks whether all have gone

@@ -257,6 +257,15 @@ struct request {
     struct fail *why;
 };
 
+// Of a terminal that was, lately.
+static void tell_exit_code(const struct request *request)
+{
+    const struct terminals *all = request->terminals;
+    for (size_t i = 0; request->why && i < TERMINALS_ENDED_KEPT; i++)
+        if (*all->ended[i].id && strcmp(all->ended[i].id, request->id) == 0)
+            request->why->ended = all->ended[i].exit_code + 1;
+}
+
 static struct terminal *find(const struct request *request)
 {
     for (struct terminal *at = request->terminals->first; at; at = at->next)
@@ -264,6 +273,7 @@ static struct terminal *find(const struct request *request)
             strcmp(at->id, request->id) == 0)
             return at;
     fail_because(request->why, FAIL_MISSING, "no open pty: %.100s", request->id);
+    tell_exit_code(request);
     return NULL;
 }
 

@@ -61,6 +61,10 @@ void wire_error(struct agent_error *error, struct arena *arena, const char *op,
     case FAIL_NOT_DIR:
         agent_error_detail(error, "path", why->path);
         break;
+    case FAIL_MISSING:
+        if (why->ended)
+            agent_error_detail_number(error, "exit_code", (unsigned)why->ended - 1);
+        break;
     case FAIL_TOO_LARGE:
         agent_error_detail(error, "op", op);
         agent_error_detail_number(error, "encoded_bytes", why->size);

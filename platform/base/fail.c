@@ -21,6 +21,7 @@ static void start(struct fail *why, enum fail_kind kind)
     why->error = 0;
     why->what[0] = why->path[0] = '\0';
     why->size = why->size_max = why->output = 0;
+    why->ended = 0;
 }
 
 bool fail_errno(struct fail *why, int error, const char *what, const char *path)

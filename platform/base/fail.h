@@ -31,6 +31,7 @@ struct fail {
     char path[FAIL_PATH_BYTES];        // what it was done to; may be empty
     unsigned long long size, size_max; // FAIL_TOO_LARGE: what it would have been, what may be
     unsigned long long output;         // and what the command had printed; 0: no command
+    int ended; // FAIL_MISSING: one more than the exit code of what has been there; 0: unknown
 };
 
 // All return false, so that a function can end with "return fail_errno(...)". Texts are cut to

@@ -210,7 +210,10 @@ START_TEST(an_exit_is_told_after_all_output)
     ck_assert_uint_eq(channel->close_reason, 2);
     ck_assert_str_eq(channel->close_message, "pty exited");
     ck_assert_ptr_nonnull(strstr(channel->text.data, "\r\n20000\r\nlast\r\n"));
-    ck_assert_int_eq(rig_close(id).why.kind, FAIL_MISSING);
+    struct outcome after = rig_close(id);
+    ck_assert_int_eq(after.why.kind, FAIL_MISSING);
+    ck_assert_int_eq(after.why.ended, 3 + 1);
+    ck_assert_int_eq(rig_close("ch-unknown").why.ended, 0);
     ck_assert(relay_wait_gone(&rig.relay, id));
 }
 END_TEST
