@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <ini.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -28,21 +29,49 @@ static void warn_unknown(struct settings *settings, const char *section, const c
                  : mem_printf("unknown setting \"%s\"", key);
 }
 
+static bool take_background_jobs(struct settings *settings, const char *value)
+{
+    settings->kill_background_jobs = strcmp(value, "kill") == 0;
+    return settings->kill_background_jobs || strcmp(value, "keep") == 0;
+}
+
+static bool take_terminal_rate(struct settings *settings, const char *value)
+{
+    enum { DIGITS_MAX = 12 };
+    size_t digits = strlen(value);
+    settings->terminal_rate = 0;
+    if (strcmp(value, "unlimited") == 0)
+        return true;
+    if (digits > DIGITS_MAX || strspn(value, "0123456789") != digits)
+        return false;
+    settings->terminal_rate = strtoll(value, NULL, 10);
+    return settings->terminal_rate >= TERMINAL_RATE_BYTES_MIN;
+}
+
+static const struct setting {
+    const char *key, *accepted;
+    bool (*take)(struct settings *settings, const char *value);
+} known[] = {
+    {"background_jobs", "\"keep\" or \"kill\"", take_background_jobs},
+    {"terminal_rate", "bytes a second, 65536 or more, or \"unlimited\"", take_terminal_rate},
+};
+
 // 1 for a line that was understood, 0 for one that is in error (ini.h).
 static int take(void *user, const char *section, const char *key, const char *value)
 {
     struct reading *reading = user;
-    if (*section || strcmp(key, "background_jobs") != 0) {
+    size_t i = 0;
+    while (i < sizeof known / sizeof *known && (*section || strcmp(key, known[i].key) != 0))
+        i++;
+    if (i == sizeof known / sizeof *known) {
         warn_unknown(reading->settings, section, key);
         return 1;
     }
-    bool kill = strcmp(value, "kill") == 0;
-    reading->settings->kill_background_jobs = kill;
-    if (kill || strcmp(value, "keep") == 0)
+    if (known[i].take(reading->settings, value))
         return 1;
     if (!reading->bad)
-        fail_because(reading->why, FAIL_INVALID,
-                     "background_jobs has to be \"keep\" or \"kill\", not \"%.64s\", in", value);
+        fail_because(reading->why, FAIL_INVALID, "%s has to be %s, not \"%.64s\", in", key,
+                     known[i].accepted, value);
     reading->bad = true;
     return 0;
 }
@@ -51,7 +80,7 @@ bool settings_load(const struct secure_dir *config, struct settings *settings, s
 {
     struct buffer text;
     struct fail read_why, parse_why;
-    *settings = (struct settings){0};
+    *settings = (struct settings){.terminal_rate = PUMP_RATE_BYTES};
     if (!secure_file_read(config, CONFIG_SETTINGS, SECURE_TEXT, CONFIG_SETTINGS_BYTES_MAX, &text,
                           NULL, &read_why)) {
         if (why)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "config/secure_dir.h"
 
@@ -10,6 +11,11 @@ struct settings {
     // background_jobs = keep | kill: what becomes of processes that a command leaves behind when
     // it ends by itself. Keep, unless it says kill.
     bool kill_background_jobs;
+
+    // terminal_rate = N | unlimited: bytes of output a second that one terminal sends, at least
+    // 65536. PUMP_RATE_BYTES, unless it says otherwise: relays drop what is beyond their limit; one
+    // that has none, or a higher one, may be used to the full.
+    int64_t terminal_rate; // 0: unlimited
 
     char **warnings; // lines that were not understood, as text for the owner
     size_t warning_count;

@@ -34,6 +34,7 @@
 #include "host/machine.h"
 #include "link/admission.h"
 #include "ops/op.h"
+#include "ops/terminals.h"
 #include "process/environment.h"
 #include "process/guardian.h"
 #include "process/inherit.h"
@@ -130,6 +131,7 @@ static void set_up_host(struct daemon *daemon)
         .shell = shell_choose(),
         .environment = environment_base(environ),
         .kill_background_jobs = settings.kill_background_jobs,
+        .terminals = terminals_new(settings.terminal_rate),
     };
     settings_fini(&settings);
 }
@@ -299,12 +301,13 @@ static void stop(struct daemon *daemon, int number)
     sigaddset(&mask, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
     links_stop(daemon->links, LEAVE_USER_STOP);
+    bool hung_up = terminals_shut_down(daemon->host.terminals, TERMINAL_HANGUP_MS + KILL_TREE_MS);
     status_writer_end(daemon->status);
     // What is cancelled needs a moment to be dead; what is still there then is the guardian's.
     int64_t until = clock_mono_ms() + KILL_TREE_MS;
     while (operations_running(daemon) && clock_mono_ms() < until)
         clock_sleep_ms(5);
-    if (!operations_running(daemon))
+    if (hung_up && !operations_running(daemon))
         guardian_stop();
     log_info("stopped", NULL);
 }

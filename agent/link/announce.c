@@ -65,6 +65,8 @@ void link_send_hello(struct link *link)
     arena_init(&arena, ANNOUNCE_ARENA_BYTES);
     Og__Capabilities capabilities = OG__CAPABILITIES__INIT;
     capabilities.exec = capabilities.filesystem = capabilities.git = true;
+    capabilities.pty =
+        shared->host->terminals && *connection->relay_url && *connection->relay_token;
     capabilities.consented_whole_machine = connection->consented_whole_machine;
     capabilities.consented_screen_control = connection->consented_screen_control;
     Og__Hello hello = OG__HELLO__INIT;

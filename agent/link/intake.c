@@ -17,6 +17,7 @@
 #include "ops/table.h"
 #include "ops/wire_error.h"
 #include "proto/envelope.h"
+#include "relay/relay.h"
 
 // One request, from its arrival to its reply.
 struct call {
@@ -184,13 +185,16 @@ static void run(struct call *call)
         call->reply_max = session_max_payload(session);
     session_unref(session);
     Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT; // empty: its size is the id's
+    struct relay *relay = link_relay(link);
     struct op op = {.host = link->shared->host,
                     .arena = &call->arena,
                     .cancel = call->cancel,
                     .reply_max = call->reply_max,
-                    .id_size = envelope_size(call->request.id_size, &response)};
+                    .id_size = envelope_size(call->request.id_size, &response),
+                    .relay = relay};
     struct fail why = {0};
     bool done = call->entry->run(&op, call->request.message, &response, &why);
+    relay_unref(relay);
     // A command that was killed because its session went has no reply: the control plane has
     // counted it as lost, and must not hear of it again.
     if (call->entry->dies_with_link && call->address == ADDRESS_FENCED &&

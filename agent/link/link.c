@@ -17,6 +17,9 @@
 #include "link/outbox.h"
 #include "link/reply_memory.h"
 #include "link/settled.h"
+#include "ops/op.h"
+#include "ops/terminals.h"
+#include "relay/relay.h"
 
 void link_hold(struct link *link)
 {
@@ -36,6 +39,7 @@ void link_drop(void *link_)
     outbox_free(link->posted);
     reply_memory_free(link->replies);
     settled_free(link->settled);
+    relay_unref(link->relay);
     pthread_cond_destroy(&link->wake);
     pthread_mutex_destroy(&link->lock);
     mem_free(link);
@@ -56,6 +60,38 @@ struct session *link_session(struct link *link)
     struct session *session = link->session ? session_ref(link->session) : NULL;
     pthread_mutex_unlock(&link->lock);
     return session;
+}
+
+struct relay *link_relay(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    struct relay *relay = relay_ref(link->relay);
+    pthread_mutex_unlock(&link->lock);
+    return relay;
+}
+
+static struct relay_settings relay_values(const struct link *link,
+                                          const struct connection *connection)
+{
+    return (struct relay_settings){.workspace_id = connection->workspace_id,
+                                   .agent_id = connection->agent_id,
+                                   .url = connection->relay_url,
+                                   .token = connection->relay_token,
+                                   .ca_file = link->shared->ca_file};
+}
+
+static bool is_relay_of(const struct relay *relay, const struct connection *connection)
+{
+    return strcmp(relay_workspace_id(relay), connection->workspace_id) == 0 &&
+           strcmp(relay_agent_id(relay), connection->agent_id) == 0;
+}
+
+// The terminals end; nobody could address them any more.
+static void leave_relay(struct link *link, struct relay *relay)
+{
+    if (link->shared->host->terminals)
+        terminals_leave(link->shared->host->terminals, relay);
+    relay_unref(relay);
 }
 
 bool link_leave_asked(struct link *link)
@@ -97,6 +133,7 @@ static bool has_new_connection(struct link *link)
 
 static bool take_new_connection(struct link *link)
 {
+    struct relay *left = NULL;
     pthread_mutex_lock(&link->lock);
     struct connection *next = link->next_connection;
     link->next_connection = NULL;
@@ -107,10 +144,17 @@ static bool take_new_connection(struct link *link)
         // link_update has seen that the ids are good.
         (void)subjects_init(&link->subjects, next->workspace_id, next->agent_id,
                             link->shared->instance_id);
+        if (!is_relay_of(link->relay, next)) {
+            const struct relay_settings values = relay_values(link, next);
+            left = link->relay;
+            link->relay = relay_new(&values);
+        }
     }
     pthread_mutex_unlock(&link->lock);
     if (!next)
         return false;
+    if (left)
+        leave_relay(link, left);
     link->attempt = 0;
     link->denied_since_ms = 0;
     link->fenced_only_until_ms = 0;
@@ -299,6 +343,7 @@ static void *link_main(void *link_)
     link_set_state(link, LINK_GONE);
     pthread_cond_broadcast(&link->wake);
     pthread_mutex_unlock(&link->lock);
+    leave_relay(link, link_relay(link));
     log_info("link ended", "connection", link->id, NULL);
     link_drop(link);
     return NULL;
@@ -331,6 +376,8 @@ struct link *link_new(const struct link_shared *shared, const struct connection 
     link->replies = reply_memory_new();
     link->settled = settled_new();
     link->leaving = leaving;
+    const struct relay_settings values = relay_values(link, connection);
+    link->relay = relay_new(&values);
     atomic_init(&link->held_epoch, connection->last_known_epoch);
     link->session_ended_ms = clock_mono_ms();
     link->status.since_ms = clock_wall_ms();
@@ -389,8 +436,14 @@ void link_update(struct link *link, const struct connection *connection)
     pthread_mutex_lock(&link->lock);
     connection_free(link->next_connection);
     link->next_connection = connection_copy(connection);
+    struct relay *relay = relay_ref(link->relay);
     pthread_cond_broadcast(&link->wake);
     pthread_mutex_unlock(&link->lock);
+    // At once, whatever step the link is in: the next dial of a terminal uses them.
+    const struct relay_settings values = relay_values(link, connection);
+    if (is_relay_of(relay, connection))
+        relay_change(relay, &values);
+    relay_unref(relay);
 }
 
 void link_describe(struct link *link)

@@ -12,6 +12,7 @@
 
 struct cancel;
 struct outbox;
+struct relay;
 struct reply_memory;
 struct settled;
 
@@ -32,6 +33,7 @@ struct link {
     struct connection *connection;
     struct connection *next_connection; // waits for the link thread
     struct subjects subjects;
+    struct relay *relay; // where the terminals of this identity are shown
     struct link_status status;
     struct session *session;  // serving now: replies go here; NULL between generations
     int64_t session_ended_ms; // when the last one went
@@ -88,6 +90,7 @@ void link_reply_soon(struct link *link, const char *subject, const void *data, s
                      int64_t until_ms);
 
 struct session *link_session(struct link *link); // a reference, or NULL
+struct relay *link_relay(struct link *link);     // a reference
 void link_hold(struct link *link);               // a reference on the link
 void link_drop(void *link);                      // and its end
 void link_wake(void *link);

@@ -188,6 +188,7 @@
 #define PUMP_INPUT_LOW_BYTES      (512u << 10) // until there is less than this
 #define PUMP_RATE_BYTES           (6 << 20)    // a second; the relay drops what is beyond 8 MiB
 #define PUMP_BURST_BYTES          (8 << 20)    // and 16 MiB at once
+#define TERMINAL_RATE_BYTES_MIN   (64 << 10)   // agent.ini; one frame a second
 #define TERMINALS_MAX             64           // open at once
 #define TERMINAL_SHOWN_MS         300          // for the first output, before the reply to pty_open
 #define TERMINAL_LIVE_MS          2000         // for a known one to be registered again

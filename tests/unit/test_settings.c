@@ -38,6 +38,26 @@ START_TEST(a_setting_is_taken)
 }
 END_TEST
 
+START_TEST(terminals_are_paced_as_relays_expect_unless_the_owner_knows_better)
+{
+    struct fail why;
+    ck_assert(loads(NULL, &why));
+    ck_assert_int_eq(settings.terminal_rate, PUMP_RATE_BYTES);
+    ck_assert(loads("terminal_rate = unlimited\n", &why));
+    ck_assert_int_eq(settings.terminal_rate, 0);
+    ck_assert(loads("terminal_rate = 65536\nbackground_jobs = kill\n", &why));
+    ck_assert_int_eq(settings.terminal_rate, TERMINAL_RATE_BYTES_MIN);
+    ck_assert(settings.kill_background_jobs);
+    const char *const bad[] = {"", "0", "65535", "-1", "1e9", "9999999999999", "fast"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char line[64];
+        snprintf(line, sizeof line, "terminal_rate = %s\n", bad[i]);
+        ck_assert_msg(!loads(line, &why), "%s", line);
+        ck_assert_ptr_nonnull(strstr(why.what, "terminal_rate"));
+    }
+}
+END_TEST
+
 START_TEST(unknown_settings_are_told)
 {
     struct fail why;
@@ -79,5 +99,6 @@ START_TEST(a_file_others_may_write_to_is_refused)
 END_TEST
 
 RIG_MAIN("settings", without_a_file_the_defaults_hold, a_setting_is_taken,
+         terminals_are_paced_as_relays_expect_unless_the_owner_knows_better,
          unknown_settings_are_told, a_bad_value_or_line_is_an_error,
          a_file_others_may_write_to_is_refused)
