@@ -10,9 +10,9 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/thread.h"
 #include "hub/hub.h"
-#include "hub/notify.h"
 #include "hub/roster.h"
 
 struct clerk {

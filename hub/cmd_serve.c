@@ -12,11 +12,11 @@
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/thread.h"
 #include "hub/clerk.h"
 #include "hub/discover.h"
 #include "hub/hub.h"
-#include "hub/notify.h"
 #include "hub/verbs.h"
 
 static sigset_t handled;

@@ -7,15 +7,35 @@
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/identity.h"
+#include "service/place.h"
 
 static bool json;
+
+// Both scopes are looked at: whoever asks wants to know whether it will come by itself.
+static bool installed(enum service_scope scope)
+{
+    struct service_place place;
+    bool there = service_place_init(&place, scope, NULL) && service_installed(&place);
+    service_place_fini(&place);
+    return there;
+}
+
+static bool any_installed(void)
+{
+    return installed(SERVICE_USER) || installed(SERVICE_SYSTEM);
+}
+
+static int not_running(void)
+{
+    return any_installed() ? EXIT_NOT_RUNNING : EXIT_NOT_INSTALLED;
+}
 
 static void print_instance(const struct live *live)
 {
     char span[MOMENT_BYTES];
     const struct status *status = &live->status;
     if (!live->running) {
-        say("Not running.");
+        say(any_installed() ? "Not running; the service is installed." : "Not running.");
     } else if (!live->reports) {
         if (live->pid)
             say("Running, pid %d. It does not report its state.", (int)live->pid);
@@ -42,7 +62,7 @@ static void print_text(const struct workplace *place)
     if (place->connections.count == 0)
         workplace_explain_connecting();
     else if (!place->live.running)
-        fputs("\nStart it with: opengeni-agent run\n", stderr);
+        fputs("\nStart it with: opengeni-agent start\n", stderr);
     const char *version = place->live.status.version;
     if (version && strcmp(version, OG_VERSION) != 0)
         say_warning("version %s is installed; it runs after a restart", OG_VERSION);
@@ -76,7 +96,7 @@ static int run(const struct invocation *invocation)
         print_json(&place);
     else
         print_text(&place);
-    int status = place.live.running ? EXIT_OK : EXIT_NOT_RUNNING;
+    int status = place.live.running ? EXIT_OK : not_running();
     workplace_close(&place);
     return status;
 }
@@ -85,7 +105,9 @@ const struct command command_status = {
     .name = "status",
     .arguments = "",
     .summary = "Tell whether the agent runs, and how its connections are",
-    .details = "The exit status is 0 when it runs and 3 when it does not.\n",
+    .details =
+        "The exit status is 0 when it runs, 3 when it is installed as a service but does not\n"
+        "run, and 4 when it is not installed either.\n",
     .options =
         (const struct option_spec[]){
             {.name = "json", .help = "as JSON", .flag = &json},

@@ -34,8 +34,16 @@ extern const struct command *const commands[];
 const struct command *command_find(const char *name); // NULL when there is none
 
 extern const struct command command_connect, command_enroll, command_run, command_connections,
-    command_disconnect, command_status, command_reload, command_self_check, command_help;
+    command_disconnect, command_status, command_reload, command_self_check, command_help,
+    command_service, command_start, command_stop, command_restart, command_logs;
 
 // Exit statuses. A service manager does not start a program again that ends with EXIT_CONFIG
 // (sysexits.h: EX_CONFIG).
-enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_RUNNING = 3, EXIT_CONFIG = 78 };
+enum {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_RUNNING = 3,
+    EXIT_NOT_INSTALLED = 4,
+    EXIT_CONFIG = 78
+};

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/workers.h"
 #include "config/api_url.h"
 #include "config/config_dir.h"
@@ -56,7 +57,8 @@ struct daemon {
     struct links *links;
     struct watch *watch;
     struct status_writer *status;
-    int64_t reconcile_at, rescan_at;
+    int64_t reconcile_at, rescan_at, watchdog_at;
+    long watchdog_ms; // 0: nobody watches
 };
 
 static _Noreturn void give_up(const struct daemon *daemon, const struct fail *why)
@@ -77,13 +79,22 @@ static void take_signals(struct daemon *daemon)
     daemon->signals = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+// Twice as often as the service manager wants to hear from us; -1: it does not.
+static int watchdog_period(const struct daemon *daemon)
+{
+    return daemon->watchdog_ms > 0 ? (int)(daemon->watchdog_ms / 2) : -1;
+}
+
 static void *cancel_on_signal(void *daemon_)
 {
     struct daemon *daemon = daemon_;
     struct pollfd fds[] = {{.fd = daemon->signals, .events = POLLIN},
                            {.fd = cancel_fd(daemon->lock_wait), .events = POLLIN}};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
+    int ready;
+    do {
+        notify_manager("WATCHDOG=1");
+        ready = poll(fds, 2, watchdog_period(daemon));
+    } while (ready == 0 || (ready < 0 && errno == EINTR));
     cancel_fire(daemon->lock_wait);
     return NULL;
 }
@@ -104,6 +115,8 @@ static void take_lock(struct daemon *daemon)
     if (lock == LOCK_HELD) {
         pthread_t watcher;
         daemon->lock_wait = cancel_new();
+        // Waiting is all there is to do, and it may take for ever: the start is over.
+        notify_manager("READY=1\nSTATUS=Waits for another agent to end");
         pthread_create(&watcher, NULL, cancel_on_signal, daemon);
         lock = instance_lock_wait(&daemon->config, daemon->lock_wait, &daemon->lock, &why);
         cancel_fire(daemon->lock_wait);
@@ -193,6 +206,7 @@ static void start(struct daemon *daemon, int argc, char **argv)
     mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_BYTES_MAX);
     options_parse(argc, argv, &daemon->options);
     daemon->managed = getenv("INVOCATION_ID") != NULL;
+    daemon->watchdog_ms = notify_watchdog_ms();
     daemon->options.wait |= daemon->managed;
     take_signals(daemon);
     struct fail why;
@@ -217,6 +231,8 @@ static void start(struct daemon *daemon, int argc, char **argv)
              daemon->host.workspace_root, NULL);
     links_reconcile(daemon->links);
     daemon->rescan_at = clock_mono_ms() + rescan_period(daemon);
+    notify_manager("READY=1");
+    status_writer_poke(daemon->status);
 }
 
 // Returns the signal that ends the daemon, or 0.
@@ -242,12 +258,23 @@ static int64_t earliest(int64_t a, int64_t b)
     return b && (!a || b < a) ? b : a;
 }
 
+static void feed_watchdog(struct daemon *daemon)
+{
+    int64_t now = clock_mono_ms();
+    if (daemon->watchdog_ms <= 0 || now < daemon->watchdog_at)
+        return;
+    daemon->watchdog_at = now + watchdog_period(daemon);
+    notify_manager("WATCHDOG=1");
+}
+
 static int serve(struct daemon *daemon)
 {
     for (;;) {
+        feed_watchdog(daemon);
         int64_t next = earliest(daemon->reconcile_at, daemon->rescan_at);
         next = earliest(next, housekeeping_next(daemon->housekeeping));
         next = earliest(next, status_writer_next(daemon->status));
+        next = earliest(next, daemon->watchdog_at);
         int64_t wait = next - clock_mono_ms();
         struct pollfd fds[] = {{.fd = daemon->signals, .events = POLLIN},
                                {.fd = watch_fd(daemon->watch), .events = POLLIN},
@@ -287,6 +314,7 @@ static void on_second_signal(int number)
 
 static void stop(struct daemon *daemon, int number)
 {
+    notify_manager("STOPPING=1");
     log_info("stopping", "signal",
              number == SIGINT    ? "INT"
              : number == SIGTERM ? "TERM"

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "config/bearer.h"
 #include "config/connection.h"
 #include "config/status_file.h"
@@ -121,6 +122,20 @@ static void write_file(struct status_writer *writer, const struct snapshot *snap
         log_warn("status.json cannot be written", "why", log_why(&why), NULL);
 }
 
+static void tell_manager(const struct snapshot *snapshot)
+{
+    char text[SERVICE_STATUS_BYTES];
+    size_t online = 0;
+    for (size_t i = 0; i < snapshot->count; i++)
+        online += snapshot->links[i].state == LINK_ONLINE;
+    if (snapshot->count == 0)
+        snprintf(text, sizeof text, "STATUS=Waits for a connection (opengeni-agent connect)");
+    else
+        snprintf(text, sizeof text, "STATUS=%zu of %zu connections online", online,
+                 snapshot->count);
+    notify_manager(text);
+}
+
 void status_writer_run(struct status_writer *writer, struct links *links)
 {
     int64_t now = clock_mono_ms();
@@ -134,6 +149,7 @@ void status_writer_run(struct status_writer *writer, struct links *links)
         return;
     struct snapshot snapshot = take(links);
     write_file(writer, &snapshot);
+    tell_manager(&snapshot);
     snapshot_fini(&snapshot);
     writer->written_ms = now;
     writer->due_ms = 0;

@@ -25,6 +25,12 @@
 #define LATE_REPLY_MS          35000       // a reply waits this long for the next session
 #define LATE_REPLIES_BYTES_MAX (16u << 20) // of a link, and as much that a stuck write holds up
 
+// --- the service
+#define UNIT_BYTES_MAX           (64u << 10) // a unit; ours has 2 KiB, the rest is $PATH
+#define SERVICE_TOOL_MS          30000       // systemctl waits for the start of a unit
+#define SERVICE_OUTPUT_BYTES_MAX (64u << 10) // of systemctl --version and show
+#define SERVICE_STATUS_BYTES     128         // one line to the service manager
+
 // --- workers
 #define WORKER_STACK_BYTES (256u << 10) // of every thread we start; nothing here recurses far
 #define WORKER_IDLE_MS     5000         // an idle worker ends after this long; one always stays

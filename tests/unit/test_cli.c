@@ -165,7 +165,7 @@ START_TEST(mistakes_end_with_status_2_and_a_usage_line)
     setenv("OPENGENI_API_URL", "ftp://x", 1);
     EXPECT("status", 2);
     setenv("OPENGENI_API_URL", "", 1);
-    EXPECT("status", 3);
+    EXPECT("status", 4);
     EXPECT("--api-url https://x status --api-url ftp://x", 2);
 }
 END_TEST
@@ -185,7 +185,7 @@ START_TEST(an_unconnected_machine_is_told_what_to_do)
     EXPECT("connections --json", 0);
     HAS(out, "\"connections\": []");
     ck_assert_str_eq(got.err, "");
-    EXPECT("status", 3);
+    EXPECT("status", 4);
     HAS(out, "Not running.");
     EXPECT("reload", 1);
     HAS(err, "no agent is running");
@@ -465,7 +465,7 @@ START_TEST(status_tells_what_the_running_agent_says)
                             .connections = &served,
                             .connection_count = 1};
     ck_assert(status_file_write(&rig_config, &status, &why)); // of a dead process
-    EXPECT("status", 3);
+    EXPECT("status", 4);
     HAS(out, "Not running.");
     HAS_NOT(out, "online");
     pid_t holder = start_holder("opengeni-agentd");
@@ -489,7 +489,7 @@ START_TEST(status_tells_what_the_running_agent_says)
     HAS(out, "The running agent leaves it");
     kill(holder, SIGKILL);
     ck_assert_int_eq(waitpid(holder, NULL, 0), holder);
-    EXPECT("status", 3);
+    EXPECT("status", 4);
 }
 END_TEST
 
@@ -508,6 +508,35 @@ START_TEST(reload_signals_our_daemon_and_nobody_else)
     HAS(out, "reads its connections again");
     ck_assert_int_eq(waitpid(holder, &status, 0), holder);
     ck_assert_int_eq(WEXITSTATUS(status), SIGHUP);
+}
+END_TEST
+
+START_TEST(the_service_is_printed_and_told_apart)
+{
+    prepare();
+    setenv("HOME", in("home"), 1);
+    EXPECT("service install --print", 0);
+    HAS(out, "\nExecStart=\"" OG_AGENT "\" run\n");
+    HAS(out, "\nEnvironment=\"OPENGENI_CONFIG_DIR=");
+    ck_assert_int_ne(access(in("home"), F_OK), 0); // printing changes nothing
+    EXPECT("service status", 4);
+    HAS(out, "not installed");
+    mkdir(in("home"), 0755);
+    mkdir(in("home/.config"), 0755);
+    mkdir(in("home/.config/systemd"), 0755);
+    mkdir(in("home/.config/systemd/user"), 0755);
+    put_bytes(in("home/.config/systemd/user/opengeni-agent.service"), "[Unit]\n", 7);
+    EXPECT("service status", 3);
+    HAS(out, "The service is installed");
+    EXPECT("status", 3);
+    HAS(out, "the service is installed");
+    EXPECT("service dance", 2);
+    EXPECT("service", 2);
+    EXPECT("start --print", 2);
+    setenv("PATH", "/bin\nExecStartPre=/bin/evil", 1);
+    EXPECT("service install --print", 1);
+    ck_assert_str_eq(got.out, "");
+    HAS(err, "control character");
 }
 END_TEST
 
@@ -542,4 +571,4 @@ RIG_MAIN("cli", the_version_is_one_exact_line, help_fits_a_screen_and_shows_no_v
          an_empty_prefix_matches_nothing, run_becomes_the_daemon_and_hands_its_options_on,
          run_waits_for_a_connection_only_when_told_or_under_systemd, a_missing_daemon_is_told,
          status_tells_what_the_running_agent_says, reload_signals_our_daemon_and_nobody_else,
-         a_sound_machine_passes_the_self_check)
+         the_service_is_printed_and_told_apart, a_sound_machine_passes_the_self_check)

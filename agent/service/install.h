@@ -1,0 +1,28 @@
+// Makes the service known to systemd, or forgotten; the steps that people would type themselves.
+#pragma once
+
+#include "service/place.h"
+
+// Runs "systemctl [--user] <words>"; extra may be NULL. *status is its exit status.
+bool service_systemctl(enum service_scope scope, const char *verb, const char *extra,
+                       const char *unit, int *status, struct fail *why)
+    __attribute__((warn_unused_result));
+
+// systemctl --user needs to know where the manager's socket is; also where su or ssh left it out.
+void service_find_manager(void);
+
+// daemon-reload, enable --now, and restart when asked. False with *why when a step failed.
+bool service_enable(const struct service_place *place, bool restart, struct fail *why)
+    __attribute__((warn_unused_result));
+
+// disable --now; failures do not matter.
+void service_disable(const struct service_place *place);
+
+// A person's services end with the last session unless they linger (loginctl(1)). service_linger
+// turns it on for whoever runs this program.
+bool service_lingers(void);
+bool service_linger(struct fail *why) __attribute__((warn_unused_result));
+const char *service_user(void); // of whoever runs this program; "" when unknown
+
+// Of the systemd that is installed, 0 when it does not tell.
+int service_systemd_version(void);

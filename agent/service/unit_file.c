@@ -1,0 +1,98 @@
+#include "service/unit_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/io.h"
+
+static bool make_dirs(const char *path, struct fail *why)
+{
+    char *copy = mem_string(path);
+    bool good = true;
+    for (char *slash = copy + 1; good && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        good = mkdir(copy, 0755) == 0 || errno == EEXIST || fail_errno(why, errno, "create", copy);
+        *slash = '/';
+    }
+    good = good &&
+           (mkdir(copy, 0755) == 0 || errno == EEXIST || fail_errno(why, errno, "create", copy));
+    mem_free(copy);
+    return good;
+}
+
+static bool write_new(const char *path, const char *text, struct fail *why)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return fail_errno(why, errno, "create", path);
+    bool good = io_write_all(fd, text, strlen(text)) && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+    int error = errno;
+    close(fd);
+    return good || fail_errno(why, error, "write", path);
+}
+
+static void sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    (void)fsync(fd); // what can be done about a failure has been done
+    close(fd);
+}
+
+static bool replace(const struct service_place *place, const char *text, struct fail *why)
+{
+    char *fresh = mem_printf("%s.%d.tmp", place->file, (int)getpid());
+    bool good = make_dirs(place->dir, why) && write_new(fresh, text, why);
+    if (good && rename(fresh, place->file) != 0)
+        good = fail_errno(why, errno, "replace", place->file);
+    if (good)
+        sync_dir(place->dir);
+    else
+        unlink(fresh);
+    mem_free(fresh);
+    return good;
+}
+
+static bool keep_old(const struct service_place *place, struct fail *why)
+{
+    char *kept = mem_printf("%s.bak", place->file);
+    bool good = rename(place->file, kept) == 0 || fail_errno(why, errno, "rename", place->file);
+    mem_free(kept);
+    return good;
+}
+
+enum unit_write unit_file_write(const struct service_place *place, const char *text, bool force,
+                                struct fail *why)
+{
+    struct buffer old;
+    buffer_init(&old, UNIT_BYTES_MAX);
+    bool there = io_read_file(AT_FDCWD, place->file, &old);
+    int error = there ? 0 : errno;
+    enum unit_owner owner = there && old.data ? unit_owner(old.data, old.size) : UNIT_FOREIGN;
+    bool same = there && old.size == strlen(text) && memcmp(old.data, text, old.size) == 0;
+    buffer_fini(&old);
+    if (same)
+        return UNIT_UNCHANGED;
+    if (error != ENOENT && owner == UNIT_FOREIGN) {
+        if (!force)
+            return UNIT_REFUSED;
+        if (!keep_old(place, why))
+            return UNIT_FAILED;
+    }
+    return replace(place, text, why) ? UNIT_WRITTEN : UNIT_FAILED;
+}
+
+bool unit_file_remove(const struct service_place *place, struct fail *why)
+{
+    if (unlink(place->file) != 0 && errno != ENOENT)
+        return fail_errno(why, errno, "remove", place->file);
+    sync_dir(place->dir);
+    return true;
+}
