@@ -28,19 +28,19 @@ APART='^desktop_'
 dev_test_desktop() { run_unit release -R "$APART"; }
 
 dev_test_unit() { run_unit release -E "$APART"; }
-dev_test_scenario() { run_scenarios release tests/scenario; }
+dev_test_scenario() { run_scenarios release tests/scenario tests/hub; }
 
 dev_test_asan() {
     sanitizer_options
     run_unit asan -E "$APART"
-    run_scenarios asan tests/scenario
+    run_scenarios asan tests/scenario tests/hub
 }
 
 # The threaded parts: the units with threads, and the link with everything that can happen to it.
 dev_test_tsan() {
     sanitizer_options
     run_unit tsan -R '^(workers|admission|journal|spawn|tree|guardian|command|exec|fs_.*|metrics|capacity|tunnel.*|terminals|terminal_relay|seam|strips)$'
-    run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py
+    run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py tests/hub/test_authorization.py
 }
 
 dev_test_fuzz() { dev_fuzz 60; }

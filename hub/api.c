@@ -50,6 +50,7 @@ static const struct route {
     {HTTP_POST, "/v1/enrollments/device/start", EVERYBODY, no_device_flow},
     {HTTP_POST, "/v1/enrollments/device/poll", EVERYBODY, no_device_flow},
     {HTTP_POST, "/api/tokens", ADMIN, api_new_token},
+    {HTTP_GET, "/api/control", ADMIN, api_control},
     {HTTP_GET, "/api/machines", ADMIN, api_machines},
     {HTTP_GET, "/api/machines/*", ADMIN, api_machine},
     {HTTP_GET, "/api/machines/*/metrics", ADMIN, api_machine_metrics},

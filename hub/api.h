@@ -13,6 +13,10 @@ API_HANDLER(api_prometheus);
 API_HANDLER(api_ca);
 API_HANDLER(api_exchange);
 API_HANDLER(api_new_token);
+
+// GET /api/control, with the admin token: {"nats_url": "wss://...", "nats_token": "..."}, how
+// opengeni-ctl reaches nats-server from another machine.
+API_HANDLER(api_control);
 API_HANDLER(api_machines);
 API_HANDLER(api_machine);
 API_HANDLER(api_machine_metrics);

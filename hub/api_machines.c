@@ -32,6 +32,17 @@ static void show_one(void *context, struct machine *machine)
     listing->one = machine_json(machine, listing->workspace, MACHINE_WHOLE);
 }
 
+void api_control(struct hub *hub, const char *id, const struct http_request *request,
+                 struct http_response *response)
+{
+    (void)id;
+    char *url = settings_agents_url(hub->settings, request->host);
+    answer_json(response, 200,
+                json_pack("{s:s, s:s, s:s}", "workspace_id", hub->store.workspace, "nats_url", url,
+                          "nats_token", hub->secrets.control_token));
+    mem_free(url);
+}
+
 void api_machines(struct hub *hub, const char *id, const struct http_request *request,
                   struct http_response *response)
 {

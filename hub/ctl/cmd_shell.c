@@ -22,9 +22,6 @@ enum {
     OPTION_PATIENCE = COMMON_LAST,
     OPTION_RELAY_URL,
     OPTION_RELAY_TOKEN_FILE,
-    OPTION_HUB,
-    OPTION_HUB_TOKEN_FILE,
-    OPTION_CA_FILE,
 };
 
 struct shell_options {
@@ -83,15 +80,8 @@ static bool take_option(struct ctl *ctl, int key, const char *value, struct shel
     case OPTION_RELAY_TOKEN_FILE:
         source->relay_token_file = value;
         return true;
-    case OPTION_HUB:
-        source->hub_url = value;
-        return true;
-    case OPTION_HUB_TOKEN_FILE:
-        source->hub_token_file = value;
-        return true;
     default:
-        source->ca_file = value;
-        return true;
+        return false; // no other is in the table
     }
 }
 
@@ -126,6 +116,9 @@ static bool parse(struct ctl *ctl, struct arguments *args, struct shell_options 
     for (int key; (key = ctl_option(ctl, args, &value)) != ARGUMENTS_END;)
         if (key == ARGUMENTS_BAD || !take_option(ctl, key, value, options))
             return false;
+    options->session.source.hub_url = ctl->hub_source.url;
+    options->session.source.hub_token_file = ctl->hub_source.token_file;
+    options->session.source.ca_file = ctl->hub_source.ca_file;
     if (!check(ctl, args, options))
         return false;
     bool person = isatty(STDIN_FILENO);
@@ -176,12 +169,8 @@ static const struct argument arguments[] = {
     {OPTION_ESCAPE, "escape", "KEY", "a character, ^X, or none (~; none without a terminal)"},
     {OPTION_NO_STDIN, "no-stdin", NULL, "do not read standard input"},
     {OPTION_PATIENCE, "patience", "S", "with a relay or machine that is away (for ever; 60)"},
-    {OPTION_HUB, "hub", "URL", "asks it for the relay; else $OPENGENI_HUB, or the local one"},
-    {OPTION_HUB_TOKEN_FILE, "hub-token-file", "FILE",
-     "holds its admin token; else $OPENGENI_HUB_TOKEN_FILE"},
     {OPTION_RELAY_URL, "relay-url", "URL", "a relay, ws or wss, without asking a hub"},
     {OPTION_RELAY_TOKEN_FILE, "relay-token-file", "FILE", "holds a viewer's token for it"},
-    {OPTION_CA_FILE, "ca-file", "FILE", "trust these certificates beside the system's"},
     {0},
 };
 

@@ -5,9 +5,13 @@
 #include "ctl/ctl.h"
 
 const struct argument common_arguments[] = {
-    {COMMON_SERVER, "server", "URL", "nats, tls, ws or wss; else $OPENGENI_SERVER, else localhost"},
+    {COMMON_SERVER, "server", "URL", "nats, tls, ws or wss; else $OPENGENI_SERVER, else the hub's"},
     {COMMON_TOKEN_FILE, "token-file", "FILE",
      "holds the server's token; else $OPENGENI_TOKEN_FILE"},
+    {COMMON_HUB, "hub", "URL", "http or https; else $OPENGENI_HUB, else the one that runs here"},
+    {COMMON_HUB_TOKEN_FILE, "hub-token-file", "FILE",
+     "holds its admin token; else $OPENGENI_HUB_TOKEN_FILE"},
+    {COMMON_CA_FILE, "ca-file", "FILE", "trust these certificates beside the system's"},
     {COMMON_WAIT, "wait", "S", "listen so long for machines to speak (6)"},
     {COMMON_TIMEOUT, "timeout", "S", "wait so long for an answer (30)"},
     {COMMON_GENERATION, "generation", "G", "address machines as 0.2.0 or latest does"},
@@ -33,5 +37,6 @@ const struct command *command_find(const char *name)
     for (const struct command *const *c = commands; *c; c++)
         if (strcmp((*c)->name, name) == 0)
             return *c;
-    return NULL;
+    // For shells, not for people: in no list.
+    return strcmp(command_complete.name, name) == 0 ? &command_complete : NULL;
 }

@@ -16,6 +16,9 @@ enum common_option {
     COMMON_GENERATION,
     COMMON_WAIT,
     COMMON_TIMEOUT,
+    COMMON_HUB,
+    COMMON_HUB_TOKEN_FILE,
+    COMMON_CA_FILE,
     COMMON_VERSION,
     COMMON_LAST, // keys of a command's own long options come after it
 };
@@ -28,4 +31,4 @@ const struct command *command_find(const char *name); // NULL: none
 
 extern const struct command command_machines, command_ping, command_exec, command_ls, command_stat,
     command_cat, command_get, command_put, command_mkdir, command_mv, command_rm, command_git,
-    command_metrics, command_bench, command_shell, command_pty, command_help;
+    command_metrics, command_bench, command_shell, command_pty, command_help, command_complete;

@@ -62,7 +62,8 @@ static natsStatus login(const struct server *server, const char *name, const cha
     return status;
 }
 
-static bool open_tunnel(const struct address *address, struct tunnel **tunnel, struct fault *fault)
+static bool open_tunnel(const struct address *address, const char *ca_file, struct tunnel **tunnel,
+                        struct fault *fault)
 {
     static const enum tunnel_scheme schemes[] = {[ADDRESS_NATS] = TUNNEL_TLS,
                                                  [ADDRESS_TLS] = TUNNEL_TLS,
@@ -71,7 +72,8 @@ static bool open_tunnel(const struct address *address, struct tunnel **tunnel, s
     const struct tunnel_target target = {.scheme = schemes[address->scheme],
                                          .host = address->host,
                                          .port = address->port,
-                                         .path = address->path};
+                                         .path = address->path,
+                                         .ca_file = ca_file};
     struct fail why;
     if (tunnel_open(&target, clock_mono_ms() + CTL_CONNECT_MS, NULL, tunnel, &why))
         return true;
@@ -115,7 +117,7 @@ bool ctl_connect(const struct server *server, const char *name, struct connectio
         if (status != NATS_SSL_ERROR && status != NATS_SECURE_CONNECTION_REQUIRED)
             return login_failed(server, status, out, fault);
     }
-    if (!open_tunnel(&address, &out->tunnel, fault))
+    if (!open_tunnel(&address, server->ca_file, &out->tunnel, fault))
         return false;
     natsStatus status = login(server, name, "127.0.0.1", tunnel_port(out->tunnel), false, out);
     return status == NATS_OK || login_failed(server, status, out, fault);

@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -12,6 +13,7 @@
 #include "ctl/commands.h"
 #include "ctl/help.h"
 #include "ctl/interrupt.h"
+#include "ctl/registry.h"
 
 int ctl_option(struct ctl *ctl, struct arguments *args, const char **value)
 {
@@ -45,6 +47,15 @@ int ctl_option(struct ctl *ctl, struct arguments *args, const char **value)
                 ctl_misuse(ctl, "--timeout needs a number of seconds");
                 return ARGUMENTS_BAD;
             }
+            break;
+        case COMMON_HUB:
+            ctl->hub_source.url = *value;
+            break;
+        case COMMON_HUB_TOKEN_FILE:
+            ctl->hub_source.token_file = *value;
+            break;
+        case COMMON_CA_FILE:
+            ctl->hub_source.ca_file = *value;
             break;
         case COMMON_JSON:
             ctl->json = true;
@@ -111,13 +122,39 @@ int ctl_fault(struct ctl *ctl, const struct fault *fault)
     return ctl->status;
 }
 
+static bool find_server(struct ctl *ctl, struct fault *fault)
+{
+    const char *variable = getenv("OPENGENI_SERVER");
+    bool given = ctl->server_url || (variable && *variable);
+    if (!hub_find_named(&ctl->hub_source, &ctl->hub, &ctl->has_hub, fault))
+        return false;
+    if (!ctl->has_hub && !given)
+        ctl->has_hub = hub_find_local(&ctl->hub);
+    bool found = ctl->has_hub && !given
+                     ? server_of_hub(&ctl->server, &ctl->hub, fault)
+                     : server_find(&ctl->server, ctl->server_url, ctl->token_file, fault);
+    if (found && !ctl->server.ca_file && ctl->hub_source.ca_file)
+        ctl->server.ca_file = mem_string(ctl->hub_source.ca_file);
+    return found;
+}
+
+bool ctl_find(struct ctl *ctl)
+{
+    struct fault fault;
+    if (ctl->server.url || find_server(ctl, &fault))
+        return true;
+    ctl_fault(ctl, &fault);
+    return false;
+}
+
 bool ctl_online(struct ctl *ctl)
 {
     if (ctl->connection.nats)
         return true;
+    if (!ctl_find(ctl))
+        return false;
     struct fault fault;
-    if (server_find(&ctl->server, ctl->server_url, ctl->token_file, &fault) &&
-        ctl_connect(&ctl->server, "opengeni-ctl", &ctl->connection, &fault) &&
+    if (ctl_connect(&ctl->server, "opengeni-ctl", &ctl->connection, &fault) &&
         rpc_new(ctl->connection.nats, &ctl->rpc, &fault))
         return true;
     ctl_fault(ctl, &fault);
@@ -143,13 +180,15 @@ bool ctl_machine(struct ctl *ctl, const char *name)
     if (!ctl_online(ctl))
         return false;
     struct machine path;
-    if (ctl->generation != GENERATION_LATEST && machine_from_path(name, &path)) {
+    if (!ctl->has_hub && ctl->generation != GENERATION_LATEST && machine_from_path(name, &path)) {
         path.guessed = ctl->generation == GENERATION_ANY;
         ctl->machine = path;
         return true;
     }
     struct fault fault;
-    if (look_for(ctl, name, &fault))
+    if (ctl->has_hub
+            ? registry_find(&ctl->hub, name, ctl->generation, ctl->wait_ms, &ctl->machine, &fault)
+            : look_for(ctl, name, &fault))
         return true;
     ctl_fault(ctl, &fault);
     return false;
@@ -227,6 +266,7 @@ static void close_all(struct ctl *ctl)
     nats_CloseAndWait(CTL_CONNECT_MS); // no callback runs any more
     directory_free(ctl->directory);
     server_fini(&ctl->server);
+    hub_place_fini(&ctl->hub);
 }
 
 // Options before the command's name; the name and the rest are left as operands.

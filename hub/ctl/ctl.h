@@ -9,6 +9,7 @@
 #include "ctl/arguments.h"
 #include "ctl/connect.h"
 #include "ctl/fault.h"
+#include "ctl/hub.h"
 #include "ctl/machine.h"
 #include "ctl/rpc.h"
 #include "ctl/server.h"
@@ -35,6 +36,10 @@ struct ctl {
     int64_t timeout_ms; // for an answer; 0: the command's own
     bool json, verbose;
 
+    struct hub_source hub_source; // what the command line said about a hub
+    struct hub_place hub;
+    bool has_hub; // it tells where machines are; otherwise they are listened for
+
     struct server server;
     struct connection connection;
     struct directory *directory; // NULL until somebody listens
@@ -56,6 +61,9 @@ int ctl_misuse(struct ctl *ctl, const char *format, ...) __attribute__((format(p
 // False, and said so, unless there are so many operands.
 bool ctl_operands(struct ctl *ctl, const struct arguments *args, int min, int max)
     __attribute__((warn_unused_result));
+
+// Finds the hub, if there is one, and the server; false when that failed and has been said.
+bool ctl_find(struct ctl *ctl) __attribute__((warn_unused_result));
 
 // Connects to the server; false when that failed and has been said.
 bool ctl_online(struct ctl *ctl) __attribute__((warn_unused_result));

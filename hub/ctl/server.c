@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "ctl/fault.h"
+#include "ctl/hub.h"
 
 #define SERVER_DEFAULT_URL "nats://127.0.0.1:4222" // nats-server's own default
 
@@ -55,9 +56,43 @@ bool server_find(struct server *server, const char *url, const char *token_file,
     return false;
 }
 
+static bool ask_hub(struct server *server, const struct hub_place *hub, struct fault *fault)
+{
+    json_t *answer;
+    if (!hub_ask(hub, "/api/control", NULL, CTL_HUB_MS, &answer, fault))
+        return false;
+    const char *url = json_string_value(json_object_get(answer, "nats_url")),
+               *token = json_string_value(json_object_get(answer, "nats_token"));
+    bool good = url && token;
+    if (good) {
+        server->url = mem_string(url);
+        server->token = mem_string(token);
+    } else {
+        fault_set(fault, FAULT_SERVER, "the hub at %s names no server", hub->url);
+    }
+    json_decref(answer);
+    return good;
+}
+
+bool server_of_hub(struct server *server, const struct hub_place *hub, struct fault *fault)
+{
+    *server = (struct server){.ca_file = hub->ca_file ? mem_string(hub->ca_file) : NULL};
+    bool good;
+    if (hub->nats_url && hub->nats_token_file) {
+        server->url = mem_string(hub->nats_url);
+        good = server_read_token(hub->nats_token_file, &server->token, fault);
+    } else {
+        good = ask_hub(server, hub, fault);
+    }
+    if (!good)
+        server_fini(server);
+    return good;
+}
+
 void server_fini(struct server *server)
 {
     mem_free(server->url);
     mem_free_secret(server->token);
+    mem_free(server->ca_file);
     *server = (struct server){0};
 }
