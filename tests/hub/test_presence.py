@@ -35,6 +35,7 @@ def test_silence_is_noticed_after_twenty_seconds(hub):
 
 def test_what_was_seen_survives_a_restart(hub):
     machine = hub.machine().online()
+    wait_until(lambda: "version" in hub.show(machine.id))  # events may come before the hello
     hub.stop()
     hub.start()
     shown = hub.show(machine.id)
