@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "base/starts.h"
 #include "base/workers.h"
 
 // The waiting jobs of one origin.
@@ -60,6 +61,12 @@ static void run_job(void *job_)
     job->run(job);
 }
 
+static bool submit(struct admission *admission, struct admission_job *job)
+{
+    return job->class == ADMISSION_LIGHT ? workers_submit_urgent(admission->workers, run_job, job)
+                                         : workers_submit(admission->workers, run_job, job);
+}
+
 static struct origin *origin_of(struct admission *admission, const struct admission_job *job)
 {
     struct origin **turn = &admission->turn[job->class];
@@ -112,12 +119,14 @@ bool admission_enter(struct admission *admission, struct admission_job *job)
 {
     enum admission_class class = job->class;
     bool taken = false;
+    if (class == ADMISSION_LIGHT)
+        starts_short_begin();
     pthread_mutex_lock(&admission->lock);
     if (admission->bytes + job->bytes > admission->limits.bytes && admission->bytes > 0)
         goto out;
     bool slot = admission->counts.running[class] < admission->limits.running[class];
     if (slot && !admission->turn[class]) {
-        taken = workers_submit(admission->workers, run_job, job);
+        taken = submit(admission, job);
         admission->counts.running[class] += taken;
     } else if (admission->counts.queued[class] < QUEUED_MAX) {
         enqueue(admission, job);
@@ -127,6 +136,8 @@ bool admission_enter(struct admission *admission, struct admission_job *job)
     admission->counts.entered += taken;
 out:
     pthread_mutex_unlock(&admission->lock);
+    if (class == ADMISSION_LIGHT && !taken)
+        starts_short_end();
     return taken;
 }
 
@@ -137,9 +148,11 @@ void admission_leave(struct admission *admission, const struct admission_job *jo
     admission->bytes -= job->bytes;
     struct admission_job *next = dequeue(admission, class);
     // The worker that calls this is about to be free, so a worker exists and takes the job.
-    if (!next || !workers_submit(admission->workers, run_job, next))
+    if (!next || !submit(admission, next))
         admission->counts.running[class]--;
     pthread_mutex_unlock(&admission->lock);
+    if (class == ADMISSION_LIGHT)
+        starts_short_end();
 }
 
 struct admission_counts admission_counts(struct admission *admission)

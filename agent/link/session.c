@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/starts.h"
 #include "link/nats_url.h"
 #include "relay/tunnel.h"
 
@@ -119,10 +120,26 @@ static void on_lame_duck(natsConnection *nats, void *session_)
     session->events.changed(session->events.owner);
 }
 
+// Messages that have come and wait are short work, too.
+static void note_waiting(natsSubscription *nats)
+{
+    static _Thread_local bool noted;
+    int waiting = 0;
+    bool note = natsSubscription_GetPending(nats, &waiting, NULL) == NATS_OK && waiting > 0;
+    if (note && !noted)
+        starts_short_begin();
+    else if (!note && noted)
+        starts_short_end();
+    noted = note;
+    if (waiting >= STARTS_BURST_MESSAGES)
+        starts_burst();
+}
+
 static void on_message(natsConnection *nats, natsSubscription *nats_subscription, natsMsg *msg,
                        void *subscription_)
 {
-    (void)nats, (void)nats_subscription;
+    (void)nats;
+    note_waiting(nats_subscription);
     struct subscription *subscription = subscription_;
     struct session *session = subscription->session;
     struct session_message message = {.address = subscription->address,

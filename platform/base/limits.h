@@ -35,6 +35,13 @@
 #define WORKER_STACK_BYTES (256u << 10) // of every thread we start; nothing here recurses far
 #define WORKER_IDLE_MS     5000         // an idle worker ends after this long; one always stays
 
+// --- who starts first
+#define STARTS_YIELD_MS       20 // new processes wait this long for short work to end
+#define STARTS_BURST_MS       4  // so long after one more requests are expected
+#define STARTS_BURST_MESSAGES 4  // so many that wait are one
+#define STARTS_WAIT_MS        100 // and for each other; one that hangs on a dead disk delays the rest once
+#define STARTS_SLOTS_MIN      2 // made at a time, or as many as there are processors
+
 // --- the link to a control plane
 #define LINK_DIAL_ADDRESS_MS     10000 // one URL: look-up, TCP, TLS, the server's greeting
 #define LINK_DIAL_MS             20000 // all URLs of one attempt together

@@ -23,10 +23,11 @@ struct idle {
 
 struct workers {
     pthread_mutex_t lock;
-    pthread_cond_t empty; // a thread has ended
-    struct job *first, **last;
+    pthread_cond_t empty;                // a thread has ended
+    struct job *first, **last, **urgent; // urgent: behind the last urgent one
     struct idle *idle;
     size_t threads, max;
+    size_t coming; // woken or started, and not yet here
     bool closing;
 };
 
@@ -35,7 +36,7 @@ struct workers *workers_new(size_t max)
     struct workers *workers = mem_new(struct workers);
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->empty, NULL);
-    workers->last = &workers->first;
+    workers->last = workers->urgent = &workers->first;
     workers->max = max;
     return workers;
 }
@@ -77,13 +78,48 @@ static struct job *take(struct workers *workers)
     workers->first = job->next;
     if (!workers->first)
         workers->last = &workers->first;
+    if (workers->urgent == &job->next)
+        workers->urgent = &workers->first;
     return job;
+}
+
+static void *work(void *argument);
+
+// Sends for one worker when jobs wait and nobody is on the way: it sends for the next one before it
+// runs its own job. So a burst of short jobs does not get a thread for each, and whoever submits
+// them does not make the threads. Called with the lock held, which it gives up for a while. False
+// when there is no worker at all.
+static bool send_for_one(struct workers *workers)
+{
+    if (!workers->first || workers->coming > 0)
+        return true;
+    struct idle *idle = workers->idle;
+    if (idle) {
+        workers->idle = idle->next;
+        workers->coming++;
+        idle->called = true;
+        pthread_cond_signal(&idle->wake);
+        return true;
+    }
+    if (workers->threads >= workers->max)
+        return true;
+    workers->coming++;
+    workers->threads++;
+    pthread_mutex_unlock(&workers->lock);
+    bool made = thread_start(work, workers, NULL);
+    pthread_mutex_lock(&workers->lock);
+    if (made)
+        return true;
+    workers->coming--;
+    workers->threads--;
+    pthread_cond_broadcast(&workers->empty);
+    return workers->threads > 0;
 }
 
 static void *work(void *argument)
 {
     struct workers *workers = argument;
-    struct idle self = {0};
+    struct idle self = {.called = true}; // it was sent for
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -92,12 +128,15 @@ static void *work(void *argument)
 
     pthread_mutex_lock(&workers->lock);
     for (;;) {
+        workers->coming -= self.called;
+        self.called = false;
         if (!workers->first) {
             if (!wait_for_job(workers, &self) && (workers->closing || workers->threads > 1))
                 break;
             continue;
         }
         struct job *job = take(workers);
+        (void)send_for_one(workers);
         pthread_mutex_unlock(&workers->lock);
         job->run(job->argument);
         mem_free(job);
@@ -110,34 +149,49 @@ static void *work(void *argument)
     return NULL;
 }
 
-static bool start_thread(struct workers *workers)
+static bool withdraw(struct workers *workers, const struct job *job)
 {
-    bool made = thread_start(work, workers, NULL);
-    workers->threads += made;
-    return made;
+    for (struct job **at = &workers->first; *at; at = &(*at)->next)
+        if (*at == job) {
+            *at = job->next;
+            if (workers->urgent == &job->next)
+                workers->urgent = at;
+            workers->last = &workers->first;
+            while (*workers->last)
+                workers->last = &(*workers->last)->next;
+            return true;
+        }
+    return false;
 }
 
-bool workers_submit(struct workers *workers, void (*run)(void *), void *argument)
+static bool submit(struct workers *workers, void (*run)(void *), void *argument, bool urgent)
 {
     struct job *job = mem_new(struct job);
     *job = (struct job){.run = run, .argument = argument};
     pthread_mutex_lock(&workers->lock);
-    struct idle *idle = workers->idle;
-    bool taken =
-        idle || workers->threads >= workers->max || start_thread(workers) || workers->threads > 0;
-    if (taken) {
-        *workers->last = job;
+    struct job **at = urgent ? workers->urgent : workers->last;
+    job->next = *at;
+    *at = job;
+    if (!job->next)
         workers->last = &job->next;
-    }
-    if (idle) {
-        workers->idle = idle->next;
-        idle->called = true;
-        pthread_cond_signal(&idle->wake);
-    }
+    if (urgent)
+        workers->urgent = &job->next;
+    // Without any worker the job is still where it was put, or a worker came, took it and went.
+    bool taken = send_for_one(workers) || !withdraw(workers, job);
     pthread_mutex_unlock(&workers->lock);
     if (!taken)
         mem_free(job);
     return taken;
+}
+
+bool workers_submit(struct workers *workers, void (*run)(void *), void *argument)
+{
+    return submit(workers, run, argument, false);
+}
+
+bool workers_submit_urgent(struct workers *workers, void (*run)(void *), void *argument)
+{
+    return submit(workers, run, argument, true);
 }
 
 size_t workers_threads(struct workers *workers)

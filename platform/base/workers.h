@@ -18,4 +18,8 @@ void workers_free(struct workers *workers);
 bool workers_submit(struct workers *workers, void (*run)(void *job), void *job)
     __attribute__((warn_unused_result));
 
+// The same, ahead of all that is not urgent. For short work.
+bool workers_submit_urgent(struct workers *workers, void (*run)(void *), void *job)
+    __attribute__((warn_unused_result));
+
 size_t workers_threads(struct workers *workers);

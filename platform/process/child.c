@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/starts.h"
 #include "process/guardian.h"
 #include "process/inherit.h"
 #include "process/mark.h"
@@ -102,7 +103,9 @@ static bool start_with(struct child *child, const struct child_setup *setup,
     };
     child->slot = guardian_claim(&child->tree);
     pid_t pid;
+    starts_enter();
     bool started = spawn_start(&spawn, &pid, &child->pidfd, why);
+    starts_leave();
     setup->envp[0] = NULL;
     if (!started) {
         guardian_release(child->slot);

@@ -45,6 +45,31 @@ START_TEST(a_hundred_jobs_that_wait_run_at_once)
 }
 END_TEST
 
+static atomic_int order, urgent_at, ordinary_at;
+
+static void note_place(void *place)
+{
+    atomic_store((atomic_int *)place, atomic_fetch_add(&order, 1) + 1);
+}
+
+START_TEST(an_urgent_job_overtakes_the_others)
+{
+    struct workers *workers = workers_new(1);
+    ck_assert(workers_submit(workers, count, (void *)(intptr_t)200));
+    while (atomic_load(&running) == 0)
+        clock_sleep_ms(1);
+    for (int i = 0; i < 3; i++)
+        ck_assert(workers_submit(workers, note_place, &ordinary_at));
+    ck_assert(workers_submit_urgent(workers, note_place, &urgent_at));
+    ck_assert(workers_submit_urgent(workers, count, NULL));
+    ck_assert(workers_submit(workers, note_place, &ordinary_at));
+    workers_free(workers);
+    ck_assert_int_eq(urgent_at, 1);
+    ck_assert_int_eq(ordinary_at, 5);
+    ck_assert_int_eq(done, 2);
+}
+END_TEST
+
 START_TEST(idle_workers_end_but_for_one)
 {
     struct workers *workers = workers_new(50);
@@ -75,5 +100,5 @@ START_TEST(a_fired_cancel_stays_fired_for_all)
 END_TEST
 
 CHECK_MAIN("workers", 60, every_job_runs_once_and_the_maximum_holds,
-           a_hundred_jobs_that_wait_run_at_once, idle_workers_end_but_for_one,
-           a_fired_cancel_stays_fired_for_all)
+           a_hundred_jobs_that_wait_run_at_once, an_urgent_job_overtakes_the_others,
+           idle_workers_end_but_for_one, a_fired_cancel_stays_fired_for_all)
