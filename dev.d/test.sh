@@ -22,12 +22,12 @@ sanitizer_options() {
     export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1:second_deadlock_stack=1
 }
 
-# The desktop process is not part of the agent yet: its tests, each with an X server of its own, are
-# run by name.
+# Tests of the desktop process, each with an X server of its own: under sanitizers the scenarios stand
+# for them.
 APART='^desktop_'
 dev_test_desktop() { run_unit release -R "$APART"; }
 
-dev_test_unit() { run_unit release -E "$APART"; }
+dev_test_unit() { run_unit release; }
 dev_test_scenario() { run_scenarios release tests/scenario tests/hub; }
 
 dev_test_asan() {

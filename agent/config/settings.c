@@ -48,12 +48,29 @@ static bool take_terminal_rate(struct settings *settings, const char *value)
     return settings->terminal_rate >= TERMINAL_RATE_BYTES_MIN;
 }
 
+static bool take_display(struct settings *settings, const char *value)
+{
+    if (strcmp(value, "none") != 0 && value[0] != ':')
+        return false;
+    mem_free(settings->display);
+    settings->display = mem_string(value);
+    return true;
+}
+
+static bool take_scale_pointer(struct settings *settings, const char *value)
+{
+    settings->keep_pointer = strcmp(value, "no") == 0;
+    return settings->keep_pointer || strcmp(value, "yes") == 0;
+}
+
 static const struct setting {
     const char *key, *accepted;
     bool (*take)(struct settings *settings, const char *value);
 } known[] = {
     {"background_jobs", "\"keep\" or \"kill\"", take_background_jobs},
     {"terminal_rate", "bytes a second, 65536 or more, or \"unlimited\"", take_terminal_rate},
+    {"display", "\"none\" or a display such as \":0\"", take_display},
+    {"scale_pointer", "\"yes\" or \"no\"", take_scale_pointer},
 };
 
 // 1 for a line that was understood, 0 for one that is in error (ini.h).
@@ -106,5 +123,6 @@ void settings_fini(struct settings *settings)
     for (size_t i = 0; i < settings->warning_count; i++)
         mem_free(settings->warnings[i]);
     mem_free(settings->warnings);
+    mem_free(settings->display);
     *settings = (struct settings){0};
 }

@@ -17,6 +17,15 @@ struct settings {
     // that has none, or a higher one, may be used to the full.
     int64_t terminal_rate; // 0: unlimited
 
+    // display = :N: this X display and no other; none: no control plane sees a desktop here. NULL:
+    // the desktop is looked for.
+    char *display;
+
+    // scale_pointer = yes | no: whether clicks from control planes of the older kind are meant in
+    // pixels of the screenshot they were sent, which may have been scaled down. Yes, unless it says
+    // no.
+    bool keep_pointer;
+
     char **warnings; // lines that were not understood, as text for the owner
     size_t warning_count;
 };

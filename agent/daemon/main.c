@@ -24,6 +24,7 @@
 #include "config/connections.h"
 #include "config/instance_lock.h"
 #include "config/settings.h"
+#include "daemon/desktop_watch.h"
 #include "daemon/housekeeping.h"
 #include "daemon/links.h"
 #include "daemon/options.h"
@@ -56,6 +57,7 @@ struct daemon {
     struct housekeeping *housekeeping;
     struct links *links;
     struct watch *watch;
+    struct desktop_watch *desktop;
     struct status_writer *status;
     int64_t reconcile_at, rescan_at, watchdog_at;
     long watchdog_ms; // 0: nobody watches
@@ -145,7 +147,9 @@ static void set_up_host(struct daemon *daemon)
         .environment = environment_base(environ),
         .kill_background_jobs = settings.kill_background_jobs,
         .terminals = terminals_new(settings.terminal_rate),
+        .scale_pointer = !settings.keep_pointer,
     };
+    daemon->host.desktop = desktop_watch_open(settings.display, daemon->host.home);
     settings_fini(&settings);
 }
 
@@ -179,6 +183,7 @@ static void set_up_links(struct daemon *daemon)
     daemon->status = status_writer_new(&daemon->config, &daemon->shared);
     daemon->shared.changed = status_writer_poke;
     daemon->shared.changed_argument = daemon->status;
+    daemon->desktop = desktop_watch_new(daemon->host.desktop, daemon->workers);
     daemon->links = links_new(&daemon->shared, &daemon->config, daemon->api_url);
 }
 
@@ -275,6 +280,7 @@ static int serve(struct daemon *daemon)
         next = earliest(next, housekeeping_next(daemon->housekeeping));
         next = earliest(next, status_writer_next(daemon->status));
         next = earliest(next, daemon->watchdog_at);
+        next = earliest(next, desktop_watch_next(daemon->desktop));
         int64_t wait = next - clock_mono_ms();
         struct pollfd fds[] = {{.fd = daemon->signals, .events = POLLIN},
                                {.fd = watch_fd(daemon->watch), .events = POLLIN},
@@ -295,6 +301,8 @@ static int serve(struct daemon *daemon)
             daemon->rescan_at = now + rescan_period(daemon);
             links_reconcile(daemon->links);
         }
+        if (desktop_watch_run(daemon->desktop))
+            links_describe(daemon->links);
         housekeeping_run(daemon->housekeeping, daemon->shared.admission);
         status_writer_run(daemon->status, daemon->links);
     }

@@ -32,6 +32,8 @@ struct call {
     struct cancel *cancel; // NULL: only the link's end cancels it
     size_t reply_max;
     int64_t received_ms;
+    struct lane_waiter turn; // of an operation that runs in order
+    bool in_turn;
     bool once;      // its id is noted in the journal
     bool on_worker; // otherwise on the delivery thread, which serves all links and must not wait
 };
@@ -57,6 +59,8 @@ static struct call *call_new(struct link *link, struct session *session,
 static void call_free(struct call *call)
 {
     struct link *link = call->link;
+    if (call->in_turn)
+        lane_leave(&link->seat.input, &call->turn);
     cancel_unref(call->cancel);
     arena_fini(&call->arena);
     payload_free(call->payload);
@@ -173,6 +177,20 @@ static bool is_stale(const struct call *call)
     return stale;
 }
 
+static bool screen_control(struct link *link)
+{
+    pthread_mutex_lock(&link->lock);
+    bool consented = link->connection->consented_screen_control;
+    pthread_mutex_unlock(&link->lock);
+    return consented;
+}
+
+static bool wait_for_turn(struct call *call, struct fail *why)
+{
+    return lane_wait(&call->link->seat.input, &call->turn, clock_mono_ms() + DESKTOP_TEXT_MS) ||
+           fail_because(why, FAIL_TIMEOUT, "the input before this one takes too long");
+}
+
 static void run(struct call *call)
 {
     struct link *link = call->link;
@@ -190,10 +208,14 @@ static void run(struct call *call)
                     .arena = &call->arena,
                     .cancel = call->cancel,
                     .reply_max = call->reply_max,
+                    .legacy = call->address == ADDRESS_LEGACY,
+                    .screen_control = screen_control(link),
+                    .seat = &link->seat,
                     .id_size = envelope_size(call->request.id_size, &response),
                     .relay = relay};
     struct fail why = {0};
-    bool done = call->entry->run(&op, call->request.message, &response, &why);
+    bool done = (!call->in_turn || wait_for_turn(call, &why)) &&
+                call->entry->run(&op, call->request.message, &response, &why);
     relay_unref(relay);
     // A command that was killed because its session went has no reply: the control plane has
     // counted it as lost, and must not hear of it again.
@@ -270,6 +292,10 @@ static void submit(struct call *call)
         answer_error(call, &why);
         call_free(call);
         return;
+    }
+    if (call->entry->in_order) { // here, where requests still have their order
+        lane_join(&link->seat.input, &call->turn);
+        call->in_turn = true;
     }
     static const enum admission_class classes[] = {
         [OP_LIGHT] = ADMISSION_LIGHT, [OP_HEAVY] = ADMISSION_HEAVY};

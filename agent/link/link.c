@@ -40,6 +40,7 @@ void link_drop(void *link_)
     reply_memory_free(link->replies);
     settled_free(link->settled);
     relay_unref(link->relay);
+    desktop_seat_fini(&link->seat);
     pthread_cond_destroy(&link->wake);
     pthread_mutex_destroy(&link->lock);
     mem_free(link);
@@ -247,6 +248,23 @@ static void stop_work(struct link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
+static void let_go(void *link_)
+{
+    struct link *link = link_;
+    desktop_seat_let_go(&link->seat, link->shared->host);
+    link_drop(link);
+}
+
+// Keys and buttons that this link has pressed do not stay down without it.
+static void release_input(struct link *link)
+{
+    if (!atomic_load(&link->seat.pressed))
+        return;
+    link_hold(link);
+    if (!workers_submit(link->shared->workers, let_go, link))
+        let_go(link);
+}
+
 // The session is no longer for replies. Work that has to die with it is told so: the newer control
 // plane counts a command as lost together with the session, the older one waits for its reply.
 static struct session *detach(struct link *link, bool fire_lost)
@@ -258,6 +276,8 @@ static struct session *detach(struct link *link, bool fire_lost)
     if (fire_lost)
         fire(&link->lost);
     pthread_mutex_unlock(&link->lock);
+    if (fire_lost)
+        release_input(link);
     return session;
 }
 
@@ -375,6 +395,7 @@ struct link *link_new(const struct link_shared *shared, const struct connection 
     link->posted = outbox_new();
     link->replies = reply_memory_new();
     link->settled = settled_new();
+    desktop_seat_init(&link->seat);
     link->leaving = leaving;
     const struct relay_settings values = relay_values(link, connection);
     link->relay = relay_new(&values);

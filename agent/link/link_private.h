@@ -9,6 +9,7 @@
 #include "link/link.h"
 #include "link/session.h"
 #include "link/subjects.h"
+#include "ops/desktop.h"
 
 struct cancel;
 struct outbox;
@@ -26,6 +27,7 @@ struct link {
     struct outbox *posted; // replies that wait for a worker to send them
     struct reply_memory *replies;
     struct settled *settled;
+    struct desktop_seat seat;
     atomic_uint calls; // requests that have not been answered
 
     pthread_mutex_t lock; // of all that follows

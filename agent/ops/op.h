@@ -10,6 +10,8 @@
 
 struct arena;
 struct cancel;
+struct desktop;
+struct desktop_seat;
 
 // What operations know of the process they run in. Made once at start, never changed afterwards.
 struct op_host {
@@ -20,15 +22,20 @@ struct op_host {
     bool kill_background_jobs;   // agent.ini: background_jobs = kill
     struct metrics *metrics;     // host/metrics.h
     struct terminals *terminals; // ops/terminals.h; NULL: none are possible
+    struct desktop *desktop;     // desktop_client/desktop.h; NULL: the owner wants none
+    bool scale_pointer;          // agent.ini: scale_pointer, see ops/desktop.h
 };
 
 struct op {
     const struct op_host *host;
-    struct arena *arena;   // all memory of the request and of its response
-    struct cancel *cancel; // fires when the operation has to stop
-    size_t reply_max;      // bytes that the encoded ControlResponse may have
-    size_t id_size;        // of these, the request id takes this many, with its tag and length
-    struct relay *relay;   // of the link the request came in on (relay/relay.h); NULL: none
+    struct arena *arena;       // all memory of the request and of its response
+    struct cancel *cancel;     // fires when the operation has to stop
+    size_t reply_max;          // bytes that the encoded ControlResponse may have
+    size_t id_size;            // of these, the request id takes this many, with its tag and length
+    bool legacy;               // it came in on the address of older control planes
+    bool screen_control;       // the owner has consented to keyboard and mouse
+    struct desktop_seat *seat; // of the link (ops/desktop.h); NULL: it has none
+    struct relay *relay;       // of the link the request came in on (relay/relay.h); NULL: none
 };
 
 // Fills response->result_case and its member and returns true, or returns false with *why.
@@ -49,4 +56,10 @@ bool op_pty_open(struct op *, const Og__ControlRequest *, Og__ControlResponse *,
 bool op_pty_write(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
 bool op_pty_resize(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
 bool op_pty_close(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);
+bool op_desktop_ensure(struct op *, const Og__ControlRequest *, Og__ControlResponse *,
+                       struct fail *);
+bool op_desktop_input(struct op *, const Og__ControlRequest *, Og__ControlResponse *,
+                      struct fail *);
+bool op_desktop_screenshot(struct op *, const Og__ControlRequest *, Og__ControlResponse *,
+                           struct fail *);
 bool op_metrics(struct op *, const Og__ControlRequest *, Og__ControlResponse *, struct fail *);

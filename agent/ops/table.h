@@ -10,13 +10,14 @@ enum op_handling {
     OP_UNSUPPORTED, // this build cannot do it
 };
 
-enum op_class { OP_LIGHT, OP_HEAVY }; // heavy ones start processes
+enum op_class { OP_LIGHT, OP_HEAVY }; // heavy ones start processes or take long
 
 struct op_entry {
     const char *name; // the oneof field's name: its label in errors, logs and the journal
     enum op_handling handling;
     enum op_class class;
     bool once;           // its request id is an idempotency key
+    bool in_order;       // one after another, as they came in on their link
     bool dies_with_link; // on the fenced address, when the session is lost
     op_run run;
 };

@@ -41,13 +41,18 @@ void wire_error(struct agent_error *error, struct arena *arena, const char *op,
     bool missing = why->kind == FAIL_SYSTEM && why->error == ENOENT;
     Og__ErrorCode code = missing ? OG__ERROR_CODE__ERROR_CODE_NOT_FOUND : kinds[why->kind].code;
     const char *prefix = missing ? "not found" : kinds[why->kind].prefix;
+    bool input = strcmp(op, "desktop_input") == 0;
     const char *context = context_of(arena, why);
     const char *description = why->error ? strerrordesc_np(why->error) : NULL;
     const char *message =
         why->error ? arena_printf(arena, "%s: %s: %s (os error %d)", prefix, context,
                                   description ? description : "unknown error", why->error)
                    : arena_printf(arena, "%s: %s", prefix, context);
-    agent_error_init(error, arena, code, kinds[why->kind].retryable, message ? message : prefix);
+    if (input && why->kind == FAIL_CONSENT)
+        message = context; // as control planes know it
+    // Input that is late may have been made: it must not be made twice.
+    bool retryable = kinds[why->kind].retryable && !(input && why->kind == FAIL_TIMEOUT);
+    agent_error_init(error, arena, code, retryable, message ? message : prefix);
     switch (why->kind) {
     case FAIL_INVALID:
         if (!why->error)

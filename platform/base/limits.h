@@ -255,10 +255,14 @@
 #define DESKTOP_RESOLVE_MS       3000        // to find a display, all candidates together
 #define DESKTOP_NEGATIVE_MS      2000        // "no display" is not looked into again for this long
 #define DESKTOP_SHOT_MS          10000       // one picture, a settled screen included
-#define DESKTOP_INPUT_MS         10000 // one pointer or key event, without the typing of texts
-#define DESKTOP_TYPING_MS        20000 // a text is typed faster when it would take longer
-#define DESKTOP_TEXT_MS          28000 // one text, waiting for its turn included
-#define DESKTOP_IDLE_MS          60000 // the desktop process ends after this long without use
+#define DESKTOP_INPUT_MS         10000      // one pointer or key event, without the typing of texts
+#define DESKTOP_TYPING_MS        20000      // a text is typed faster when it would take longer
+#define DESKTOP_TEXT_MS          28000      // one text, waiting for its turn included
+#define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
+#define DESKTOP_REPLY_PNG_MAX    (8u << 20) // of a screenshot in a reply: control planes take no more
+#define DESKTOP_REPLY_MARGIN     4096       // of a reply for all but the PNG
+#define DESKTOP_WATCH_MS         5000  // between two looks whether an X server has come or gone
+#define DESKTOP_TOLD_MS          10000 // a changed desktop is announced no more often than this
 #define DESKTOP_HELD_MS          60000 // keys are let go after this long without input
 
 // --- the hub
@@ -356,37 +360,37 @@
 #define RELAY_CHANNELS_OF_AGENT_MAX 256  // one machine must not take them all
 
 // --- the client, opengeni-ctl
-#define CTL_TOKEN_BYTES_MAX 16384 // of a token file
-#define CTL_CONNECT_MS      5000  // to the server, at the start
-#define CTL_WRITE_MS        10000 // one write to the server
-#define CTL_RECONNECTS      40    // attempts, when the server goes away in the middle of a command
-#define CTL_RECONNECT_MS    250   // between them
-#define CTL_SHAKEN_MS       3000  // a reply that was on its way when the connection broke
-#define CTL_CALLS_MAX       1024  // requests in flight
-#define CTL_WAIT_SLICE_MS   100   // how late an interrupt is noticed
-#define CTL_CALL_MS         30000 // a reply, unless told otherwise; what control planes wait
-#define CTL_LISTEN_MS       6000  // for machines: a heartbeat and a little
-#define CTL_DRAIN_MS        500   // for announcements that are on their way when we have enough
-#define CTL_SETTLE_MS       30 // the same announcement comes on two addresses, one after the other
-#define CTL_PREFIX_SURE     8  // digits of an id that are taken to be unique at once
-#define CTL_MACHINES_MAX    65536 // heard of by one command
-#define CTL_TRIES           3     // of a request that the agent was too busy to begin
-#define CTL_RUN_TRIES       10    // the same for commands
-#define CTL_BACKOFF_MS      500   // doubled with each try
-#define CTL_BACKOFF_MS_MAX  8000  // the doubling ends here
-#define CTL_ALIVE_FIRST_MS  500   // the first ping of a long command, then every
-#define CTL_ALIVE_MS        5000  // a long command: is the machine still there?
-#define CTL_ALIVE_SLACK_MS  250   // between two clocks and their pings
-#define CTL_ALIVE_LOST_MS   20000 // pings without an answer for this long: it is not
-#define CTL_GRACE_MS        5000  // for the reply of a command that was stopped at its deadline
-#define CTL_REPLY_SLACK     4096 // of a message that carries bytes of a file: everything else in it
-#define CTL_PIECE_BYTES     (512u << 10) // of a file, in one reply
-#define CTL_PIECE_BYTES_MIN (16u << 10)  // halved down to this when the server takes no more
-#define CTL_READ_AHEAD      4            // pieces asked for before the first has come
-#define CTL_HUB_MS          5000         // the hub's answer about machines
-#define CTL_COMPLETE_MS     1500         // the same while somebody waits for a name to complete
+#define CTL_TOKEN_BYTES_MAX      16384 // of a token file
+#define CTL_CONNECT_MS           5000  // to the server, at the start
+#define CTL_WRITE_MS             10000 // one write to the server
+#define CTL_RECONNECTS           40 // attempts, when the server goes away in the middle of a command
+#define CTL_RECONNECT_MS         250   // between them
+#define CTL_SHAKEN_MS            3000  // a reply that was on its way when the connection broke
+#define CTL_CALLS_MAX            1024  // requests in flight
+#define CTL_WAIT_SLICE_MS        100   // how late an interrupt is noticed
+#define CTL_CALL_MS              30000 // a reply, unless told otherwise; what control planes wait
+#define CTL_LISTEN_MS            6000  // for machines: a heartbeat and a little
+#define CTL_DRAIN_MS             500 // for announcements that are on their way when we have enough
+#define CTL_SETTLE_MS            30 // the same announcement comes on two addresses, one after the other
+#define CTL_PREFIX_SURE          8     // digits of an id that are taken to be unique at once
+#define CTL_MACHINES_MAX         65536 // heard of by one command
+#define CTL_TRIES                3     // of a request that the agent was too busy to begin
+#define CTL_RUN_TRIES            10    // the same for commands
+#define CTL_BACKOFF_MS           500   // doubled with each try
+#define CTL_BACKOFF_MS_MAX       8000  // the doubling ends here
+#define CTL_ALIVE_FIRST_MS       500   // the first ping of a long command, then every
+#define CTL_ALIVE_MS             5000  // a long command: is the machine still there?
+#define CTL_ALIVE_SLACK_MS       250   // between two clocks and their pings
+#define CTL_ALIVE_LOST_MS        20000 // pings without an answer for this long: it is not
+#define CTL_GRACE_MS             5000 // for the reply of a command that was stopped at its deadline
+#define CTL_REPLY_SLACK          4096 // of a message that carries bytes of a file: everything else in it
+#define CTL_PIECE_BYTES          (512u << 10) // of a file, in one reply
+#define CTL_PIECE_BYTES_MIN      (16u << 10)  // halved down to this when the server takes no more
+#define CTL_READ_AHEAD           4            // pieces asked for before the first has come
+#define CTL_HUB_MS               5000         // the hub's answer about machines
+#define CTL_COMPLETE_MS          1500        // the same while somebody waits for a name to complete
 #define CTL_HUB_ANSWER_BYTES_MAX (64u << 20) // that answer; HUB_MACHINES_MAX of them have room
-#define CTL_LINE_COLUMNS    80           // when the terminal does not say
+#define CTL_LINE_COLUMNS         80          // when the terminal does not say
 
 // --- a terminal that the client shows
 #define VIEWER_IN_BYTES_MAX    (8u << 20)   // of a terminal, not printed yet; more is fetched again

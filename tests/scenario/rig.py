@@ -108,7 +108,8 @@ def connection_document(port, agent=AGENT, workspace=WORKSPACE, **more):
 class Agent:
     """The agent under test, in a home of its own."""
 
-    def __init__(self, directory, server=None, start=True, environment=None, arguments=(), **more):
+    def __init__(self, directory, server=None, start=True, environment=None, arguments=(),
+                 settings="display = none", **more):
         self.home = os.path.join(str(directory), "home-" + uuid.uuid4().hex[:6])
         self.config = os.path.join(self.home, ".config/opengeni/agent")
         self.root = os.path.join(self.home, "work")
@@ -120,11 +121,18 @@ class Agent:
         self.environment = environment or {}
         self.arguments = list(arguments)
         self.process = None
+        self.write_settings(settings)  # without one, the X servers of other tests would be found
         if server is not None:
             port = server if isinstance(server, int) else server.port
             self.write_credentials(connection_document(port, **more))
         if start:
             self.start()
+
+    def write_settings(self, text):
+        path = os.path.join(self.config, "agent.ini")
+        with open(path, "w") as f:
+            f.write(text + "\n")
+        os.chmod(path, 0o600)
 
     def write_credentials(self, credentials):
         path = os.path.join(self.config, "credentials.json")

@@ -182,7 +182,7 @@ END_TEST
 // --- the lock that goes in order
 
 struct line {
-    struct lane lane;
+    struct desktop_lane lane;
     int order[64];
     int served;
     int ready;

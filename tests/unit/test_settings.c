@@ -58,6 +58,24 @@ START_TEST(terminals_are_paced_as_relays_expect_unless_the_owner_knows_better)
 }
 END_TEST
 
+START_TEST(the_desktop_can_be_chosen_or_switched_off)
+{
+    struct fail why;
+    ck_assert(loads("", &why));
+    ck_assert_ptr_null(settings.display);
+    ck_assert(!settings.keep_pointer);
+    ck_assert(loads("display = :7\nscale_pointer = no\n", &why));
+    ck_assert_str_eq(settings.display, ":7");
+    ck_assert(settings.keep_pointer);
+    ck_assert(loads("display = none\nscale_pointer = yes\n", &why));
+    ck_assert_str_eq(settings.display, "none");
+    ck_assert(!settings.keep_pointer);
+    ck_assert(!loads("display = somewhere:0\n", &why));
+    ck_assert_ptr_nonnull(strstr(why.what, "\"somewhere:0\""));
+    ck_assert(!loads("scale_pointer = perhaps\n", &why));
+}
+END_TEST
+
 START_TEST(unknown_settings_are_told)
 {
     struct fail why;
@@ -100,5 +118,5 @@ END_TEST
 
 RIG_MAIN("settings", without_a_file_the_defaults_hold, a_setting_is_taken,
          terminals_are_paced_as_relays_expect_unless_the_owner_knows_better,
-         unknown_settings_are_told, a_bad_value_or_line_is_an_error,
-         a_file_others_may_write_to_is_refused)
+         the_desktop_can_be_chosen_or_switched_off, unknown_settings_are_told,
+         a_bad_value_or_line_is_an_error, a_file_others_may_write_to_is_refused)

@@ -141,6 +141,7 @@ static char *const no_xtest[] = {"-tst", NULL};
 START_TEST(a_display_that_cannot_be_driven_says_so)
 {
     struct rig rig = rig_start("800x600x24", no_xtest);
+    desktop_use(rig.desktop, rig.xvfb.display, rig.xvfb.cookie); // whatever else runs here
     struct desktop_state state;
     desktop_look(rig.desktop, &state);
     ck_assert(!state.available);
@@ -158,6 +159,7 @@ END_TEST
 START_TEST(eight_bits_a_pixel_are_refused_by_name)
 {
     struct rig rig = rig_start("800x600x8", NULL);
+    desktop_use(rig.desktop, rig.xvfb.display, rig.xvfb.cookie); // whatever else runs here
     struct desktop_state state;
     desktop_look(rig.desktop, &state);
     ck_assert(!state.available);

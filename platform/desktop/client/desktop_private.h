@@ -13,7 +13,7 @@ struct desktop {
     char *program, *display, *xauthority, *home;
     bool primary_only;
     int held; // memory in which the process notes what is pressed
-    struct lane view, input;
+    struct desktop_lane view, input;
 
     pthread_mutex_t lock;            // for all below
     struct process *process;         // NULL: not running

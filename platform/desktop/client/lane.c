@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <time.h>
 
-void lane_init(struct lane *lane)
+void lane_init(struct desktop_lane *lane)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -16,14 +16,14 @@ void lane_init(struct lane *lane)
     lane->last = &lane->first;
 }
 
-void lane_fini(struct lane *lane)
+void lane_fini(struct desktop_lane *lane)
 {
     assert(!lane->first);
     pthread_cond_destroy(&lane->turn);
     pthread_mutex_destroy(&lane->lock);
 }
 
-static void take_out(struct lane *lane, struct lane_waiter *waiter)
+static void take_out(struct desktop_lane *lane, struct lane_waiter *waiter)
 {
     struct lane_waiter **link = &lane->first;
     while (*link != waiter)
@@ -34,27 +34,39 @@ static void take_out(struct lane *lane, struct lane_waiter *waiter)
     pthread_cond_broadcast(&lane->turn);
 }
 
-bool lane_enter(struct lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+void lane_join(struct desktop_lane *lane, struct lane_waiter *waiter)
 {
-    const struct timespec deadline = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
-    int error = 0;
     pthread_mutex_lock(&lane->lock);
     waiter->next = NULL;
     *lane->last = waiter;
     lane->last = &waiter->next;
+    pthread_mutex_unlock(&lane->lock);
+}
+
+bool lane_wait(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+{
+    const struct timespec deadline = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
+    int error = 0;
+    pthread_mutex_lock(&lane->lock);
     while (lane->first != waiter && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&lane->turn, &lane->lock, &deadline);
     bool ours = lane->first == waiter;
-    if (!ours)
-        take_out(lane, waiter);
     pthread_mutex_unlock(&lane->lock);
     return ours;
 }
 
-void lane_leave(struct lane *lane, struct lane_waiter *waiter)
+bool lane_enter(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+{
+    lane_join(lane, waiter);
+    if (lane_wait(lane, waiter, deadline_ms))
+        return true;
+    lane_leave(lane, waiter);
+    return false;
+}
+
+void lane_leave(struct desktop_lane *lane, struct lane_waiter *waiter)
 {
     pthread_mutex_lock(&lane->lock);
-    assert(lane->first == waiter);
     take_out(lane, waiter);
     pthread_mutex_unlock(&lane->lock);
 }

@@ -1,0 +1,18 @@
+// Notices that a desktop has come or gone, so that the control planes are told. Looking may take
+// seconds and is done by a worker.
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct desktop;
+struct desktop_watch;
+struct workers;
+
+// The machine's desktop, where the owner wants one: display as in agent.ini (config/settings.h).
+struct desktop *desktop_watch_open(const char *display, const char *home);
+
+struct desktop_watch *desktop_watch_new(struct desktop *desktop, struct workers *workers);
+
+int64_t desktop_watch_next(const struct desktop_watch *watch); // when to run it, 0: never
+bool desktop_watch_run(struct desktop_watch *watch);           // true: it is to be announced

@@ -1,0 +1,63 @@
+#include "ops/desktop.h"
+
+#include "desktop_client/desktop.h"
+
+void desktop_seat_init(struct desktop_seat *seat)
+{
+    lane_init(&seat->input);
+    atomic_init(&seat->pressed, false);
+    atomic_init(&seat->shown, 0);
+}
+
+void desktop_seat_fini(struct desktop_seat *seat)
+{
+    lane_fini(&seat->input);
+}
+
+void desktop_seat_shows(struct desktop_seat *seat, unsigned width, unsigned height,
+                        unsigned native_width, unsigned native_height)
+{
+    atomic_store(&seat->shown, (uint64_t)(width & 0xffff) << 48 |
+                                   (uint64_t)(height & 0xffff) << 32 |
+                                   (native_width & 0xffff) << 16 | (native_height & 0xffff));
+}
+
+static int32_t scale(int32_t value, int64_t from, int64_t to)
+{
+    if (from <= 0 || from == to)
+        return value;
+    int64_t twice = 2 * (int64_t)value * to; // rounded to the nearest
+    int64_t scaled = (twice + (value < 0 ? -from : from)) / (2 * from);
+    if (scaled > INT32_MAX)
+        return INT32_MAX;
+    return scaled < INT32_MIN ? INT32_MIN : (int32_t)scaled;
+}
+
+void desktop_seat_scale(struct desktop_seat *seat, int32_t *x, int32_t *y)
+{
+    uint64_t shown = atomic_load(&seat->shown);
+    *x = scale(*x, (int64_t)(shown >> 48), (int64_t)(shown >> 16 & 0xffff));
+    *y = scale(*y, (int64_t)(shown >> 32 & 0xffff), (int64_t)(shown & 0xffff));
+}
+
+void desktop_seat_let_go(struct desktop_seat *seat, const struct op_host *host)
+{
+    if (host->desktop && atomic_exchange(&seat->pressed, false))
+        desktop_release(host->desktop);
+}
+
+void desktop_describe(const struct op_host *host, struct desktop_state *state)
+{
+    if (host->desktop)
+        desktop_look(host->desktop, state);
+    else
+        *state = (struct desktop_state){0};
+}
+
+bool desktop_of(const struct op *op, struct desktop **desktop, struct fail *why)
+{
+    *desktop = op->host->desktop;
+    return *desktop ||
+           fail_because(why, FAIL_UNSUPPORTED,
+                        "no desktop display available on this host (switched off by its owner)");
+}

@@ -1,0 +1,158 @@
+"""A real X server for a scenario, a program that writes down the input it gets, and PNGs decoded."""
+
+import os
+import re
+import signal
+import struct
+import subprocess
+import time
+import zlib
+
+from natsclient import wait_until
+
+
+class Screen:
+    """An Xvfb. number: of the display; None takes a free one."""
+
+    def __init__(self, size="800x600", depth=24, number=None, options=()):
+        self.size, self.depth, self.options = size, depth, list(options)
+        self.number, self.process = number, None
+        self.children = []
+        self.start()
+
+    def start(self):
+        read, write = os.pipe()
+        name = [f":{self.number}"] if self.number is not None else []
+        self.process = subprocess.Popen(
+            ["Xvfb", *name, "-displayfd", str(write), "-screen", "0", f"{self.size}x{self.depth}",
+             "-nolisten", "tcp", "-noreset", *self.options],
+            pass_fds=(write,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        os.close(write)
+        with os.fdopen(read) as f:
+            self.number = int(f.readline())
+
+    @property
+    def display(self):
+        return f":{self.number}"
+
+    def environment(self):
+        return {**os.environ, "DISPLAY": self.display, "XAUTHORITY": "/nonexistent"}
+
+    def run(self, *command):
+        return subprocess.run(command, env=self.environment(), check=True, capture_output=True,
+                              text=True, timeout=20).stdout
+
+    def spawn(self, *command, **options):
+        self.children.append(subprocess.Popen(command, env=self.environment(),
+                                              stdin=subprocess.DEVNULL, **options))
+        return self.children[-1]
+
+    def pointer(self):
+        found = re.findall(r"[XY]=(-?\d+)", self.run("xdotool", "getmouselocation", "--shell"))
+        return int(found[0]), int(found[1])
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        for child in self.children:
+            child.kill()
+            child.wait()
+        self.children = []
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        self.process.wait()
+        for path in (f"/tmp/.X11-unix/X{self.number}", f"/tmp/.X{self.number}-lock"):
+            try:
+                os.unlink(path)
+            except FileNotFoundError:
+                pass
+
+
+class Receiver:
+    """xev(1) in a window over the whole screen."""
+
+    def __init__(self, screen, directory):
+        self.path = os.path.join(str(directory), f"xev-{time.monotonic_ns()}")
+        width, height = screen.size.split("x")
+        with open(self.path, "wb") as out:
+            screen.spawn("xev", "-geometry", f"{width}x{height}+0+0", "-event", "button",
+                         "-event", "keyboard", stdout=out, stderr=subprocess.DEVNULL)
+        found = wait_until(lambda: self._window(screen), 10, what="the window of xev")
+        screen.run("xdotool", "windowfocus", "--sync", found)
+
+    @staticmethod
+    def _window(screen):
+        found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "Event Tester"],
+                               env=screen.environment(), capture_output=True, text=True,
+                               timeout=20).stdout.split()
+        return found and found[0]
+
+    def buttons(self):
+        """(+1 or -1, button, x, y) of presses and releases."""
+        with open(self.path, errors="replace") as f:
+            text = f.read()
+        return [(1 if kind == "Press" else -1, int(button), int(x), int(y))
+                for kind, x, y, button in
+                re.findall(r"Button(Press|Release) event.*?root:\((-?\d+),(-?\d+)\).*?button (\d+)",
+                           text, re.S)]
+
+    def keys(self):
+        """"+Control_L", "-c" and the like."""
+        with open(self.path, errors="replace") as f:
+            text = f.read()
+        return [("+" if kind == "Press" else "-") + name for kind, name in
+                re.findall(r"Key(Press|Release) event.*?keysym 0x[0-9a-f]+, (\w+)\)", text, re.S)]
+
+
+def decode_png(data):
+    """(width, height, rows of (r, g, b)); of the kinds that a screenshot may have."""
+    assert data[:8] == b"\x89PNG\r\n\x1a\n"
+    at, packed, palette = 8, b"", None
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        assert zlib.crc32(kind + body) == struct.unpack(">I", data[at + 8 + size:at + 12 + size])[0]
+        if kind == b"IHDR":
+            width, height, depth, colour, _, _, interlace = struct.unpack(">IIBBBBB", body)
+            assert interlace == 0 and (colour == 2 and depth == 8 or colour == 3)
+        elif kind == b"PLTE":
+            palette = [tuple(body[i:i + 3]) for i in range(0, size, 3)]
+        elif kind == b"IDAT":
+            packed += body
+        at += 12 + size
+    assert kind == b"IEND"
+    raw = zlib.decompress(packed)
+    step = 3 if colour == 2 else 1
+    row_bytes = width * 3 if colour == 2 else (width * depth + 7) // 8
+    assert len(raw) == (row_bytes + 1) * height
+    rows, above = [], bytearray(row_bytes)
+    for y in range(height):
+        start = y * (row_bytes + 1)
+        line = _unfilter(raw[start], bytearray(raw[start + 1:start + 1 + row_bytes]), above, step)
+        above = line
+        if colour == 2:
+            rows.append([tuple(line[i:i + 3]) for i in range(0, row_bytes, 3)])
+        else:
+            rows.append([palette[line[x * depth // 8] >> (8 - depth - x * depth % 8) &
+                                 (1 << depth) - 1] for x in range(width)])
+    return width, height, rows
+
+
+def _unfilter(kind, line, above, step):
+    for i in range(len(line)):
+        left = line[i - step] if i >= step else 0
+        up, corner = above[i], above[i - step] if i >= step else 0
+        if kind == 1:
+            line[i] = line[i] + left & 255
+        elif kind == 2:
+            line[i] = line[i] + up & 255
+        elif kind == 3:
+            line[i] = line[i] + (left + up) // 2 & 255
+        elif kind == 4:
+            guess = left + up - corner
+            near = min((left, up, corner), key=lambda value: abs(guess - value))
+            line[i] = line[i] + near & 255
+    return line
