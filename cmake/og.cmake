@@ -23,6 +23,17 @@ endfunction()
 add_custom_target(programs)
 add_custom_target(fuzzers)
 
+# The package a program belongs to.
+function(og_component name out)
+    if(name MATCHES "desktop")
+        set(${out} agent-desktop PARENT_SCOPE)
+    elseif(name MATCHES "^opengeni-agent")
+        set(${out} agent PARENT_SCOPE)
+    else()
+        set(${out} hub PARENT_SCOPE)
+    endif()
+endfunction()
+
 # og_program(<name> SOURCES ... LINKS ...): an installed program, runnable from build/bin.
 function(og_program name)
     cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
@@ -30,7 +41,8 @@ function(og_program name)
     target_compile_options(${name} PRIVATE ${OG_WARNINGS})
     target_link_libraries(${name} PRIVATE ${arg_LINKS})
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
-    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    og_component(${name} component)
+    install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${component})
     add_dependencies(programs ${name})
 endfunction()
 

@@ -69,7 +69,7 @@ dev_fuzz() {
 dev_test() {
     install_missing "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}" "${LINT_PACKAGES[@]}"
     local parts=("$@") part passed=0 failed=0
-    [ ${#parts[@]} -gt 0 ] || parts=(unit scenario asan tsan fuzz acceptance)
+    [ ${#parts[@]} -gt 0 ] || parts=(unit scenario package asan tsan fuzz acceptance)
     for part in "${parts[@]}"; do
         echo "== $part"
         # A process of its own: there "set -e" ends a part at its first failing step, here it would not.
