@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -145,15 +146,22 @@ static json_t *hub_machine_json(json_t *machine)
     return out;
 }
 
+static int by_id(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static size_t hub_digits(json_t *machines)
 {
     size_t digits = CTL_PREFIX_SURE, count = json_array_size(machines);
+    const char **ids = mem_array(count, sizeof *ids);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = i + 1; k < count && digits < SIGHTING_ID_BYTES; k++)
-            while (digits < SIGHTING_ID_BYTES &&
-                   agree(text_at(json_array_get(machines, i), "id"),
-                         text_at(json_array_get(machines, k), "id"), digits))
-                digits++;
+        ids[i] = text_at(json_array_get(machines, i), "id");
+    qsort(ids, count, sizeof *ids, by_id);
+    for (size_t i = 1; i < count; i++)
+        while (digits < SIGHTING_ID_BYTES && agree(ids[i - 1], ids[i], digits))
+            digits++;
+    mem_free(ids);
     return digits;
 }
 

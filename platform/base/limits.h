@@ -389,7 +389,7 @@
 #define CTL_READ_AHEAD           4            // pieces asked for before the first has come
 #define CTL_HUB_MS               5000         // the hub's answer about machines
 #define CTL_COMPLETE_MS          1500        // the same while somebody waits for a name to complete
-#define CTL_HUB_ANSWER_BYTES_MAX (64u << 20) // that answer; HUB_MACHINES_MAX of them have room
+#define CTL_HUB_ANSWER_BYTES_MAX (64u << 20) // that answer: as much as a hub gives
 #define CTL_LINE_COLUMNS         80          // when the terminal does not say
 
 // --- a terminal that the client shows

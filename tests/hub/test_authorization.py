@@ -103,6 +103,7 @@ def test_only_one_process_of_a_machine_is_let_in(hub):
     assert "Authorization Violation" in refused(second.connect)
     first.connect()  # the same process's second session
     first.goodbye()
+    wait_until(lambda: hub.state(first.id) == "offline")
     second.online()
     assert hub.show(first.id)["subject"] == second.prefix
 
