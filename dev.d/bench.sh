@@ -1,12 +1,12 @@
-# Measurements, next to the floor of the same run; "./dev bench hub" plays many machines at a hub. "./dev bench --markdown docs/benchmarks.md" keeps
-# them. Figures of a busy machine mean nothing.
+# Measurements, next to the floor of the same run. "./dev bench --markdown docs/benchmarks.md" keeps
+# them; "./dev bench hub" plays many machines at a hub, "./dev bench terminals" looks at terminals
+# through its relay. Figures of a busy machine mean nothing.
 
 dev_bench() {
     install_missing "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
     build_preset release --target programs
-    if [ "${1:-}" = hub ]; then
-        tests/bench/hub "${@:2}"
-    else
-        tests/bench/run "$@"
-    fi
+    case ${1:-} in
+        hub | terminals) "tests/bench/$1" "${@:2}" ;;
+        *) tests/bench/run "$@" ;;
+    esac
 }
