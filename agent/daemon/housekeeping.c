@@ -1,12 +1,12 @@
 #include "daemon/housekeeping.h"
 
-#include <malloc.h>
 #include <stdatomic.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/workers.h"
+#include "daemon/footprint.h"
 #include "host/capacity.h"
 #include "host/metrics.h"
 #include "link/admission.h"
@@ -34,6 +34,7 @@ struct housekeeping *housekeeping_new(struct workers *workers, char *const *envi
     capacity_sample(housekeeping->capacity);
     housekeeping->capacity_at = clock_mono_ms() + CAPACITY_PERIOD_MS;
     housekeeping->sample_at = clock_mono_ms();
+    housekeeping->trim_at = clock_mono_ms() + MEMORY_FIRST_TRIM_MS;
     return housekeeping;
 }
 
@@ -63,7 +64,8 @@ static void sample(void *housekeeping_)
     atomic_store(&housekeeping->sampling, false);
 }
 
-// Some seconds after the last operation: what a burst had needed is not kept for ever.
+// Some seconds after the start, and after the last operation: what either had needed is not kept
+// for ever.
 static void give_memory_back(struct housekeeping *housekeeping, struct admission *admission)
 {
     struct admission_counts counts = admission_counts(admission);
@@ -73,7 +75,7 @@ static void give_memory_back(struct housekeeping *housekeeping, struct admission
         housekeeping->trim_at = now + MEMORY_TRIM_MS;
     } else if (housekeeping->trim_at && now >= housekeeping->trim_at) {
         housekeeping->trim_at = 0;
-        malloc_trim(0);
+        footprint_trim();
     }
 }
 

@@ -215,6 +215,7 @@
 
 // --- the machine
 #define MEMORY_TRIM_MS        10000       // after the last operation
+#define MEMORY_FIRST_TRIM_MS  3000        // the start needs more than the rest
 #define MEMORY_KEPT_BYTES_MAX (256 << 10) // free memory at the end of the heap; more goes back
 #define METRICS_PERIOD_MS     5000        // with each heartbeat
 #define METRICS_FRESH_MS      1000        // asked for more often, the last figures are given again
