@@ -58,20 +58,18 @@ static char *text(struct arena *arena, const char *value)
     return (char *)(valid ? valid : "");
 }
 
-// Looks at the desktop now; an older control plane takes a display that is named for one to use.
-static void describe_desktop(const struct link *link, struct arena *arena, Og__Display *display,
-                             Og__Capabilities *capabilities)
+// An older control plane takes a display that is named for one to use. The texts stay the state's.
+static void describe_desktop(const struct desktop_state *state, struct arena *arena,
+                             Og__Display *display, Og__Capabilities *capabilities)
 {
-    struct desktop_state state;
-    desktop_describe(link->shared->host, &state);
-    if (!state.available) {
-        capabilities->desktop_unavailable_reason = text(arena, state.reason);
+    if (!state->available) {
+        capabilities->desktop_unavailable_reason = text(arena, state->reason);
         return;
     }
-    display->id = text(arena, state.display);
-    display->width = state.width;
-    display->height = state.height;
-    display->virtual_ = state.is_virtual;
+    display->id = text(arena, state->display);
+    display->width = state->width;
+    display->height = state->height;
+    display->virtual_ = state->is_virtual;
     capabilities->display = display;
 }
 
@@ -87,8 +85,10 @@ void link_send_hello(struct link *link)
         shared->host->terminals && *connection->relay_url && *connection->relay_token;
     capabilities.consented_whole_machine = connection->consented_whole_machine;
     capabilities.consented_screen_control = connection->consented_screen_control;
+    struct desktop_state desktop;
+    desktop_describe(shared->host, &desktop); // looks now
     Og__Display display = OG__DISPLAY__INIT;
-    describe_desktop(link, &arena, &display, &capabilities);
+    describe_desktop(&desktop, &arena, &display, &capabilities);
     Og__Hello hello = OG__HELLO__INIT;
     hello.agent_id = connection->agent_id;
     hello.workspace_id = connection->workspace_id;
