@@ -126,6 +126,7 @@ class PtyMachine(Machine):
 
     def __init__(self, hub, tell_codes=True):
         super().__init__(hub, hub.enrol())
+        time.sleep(0.01)  # what has connected in the millisecond of an enrolment counts as older
         self.terminals, self.ended, self.scopes = {}, {}, {}
         self.tell_codes = tell_codes
         self.requests = []

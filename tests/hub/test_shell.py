@@ -98,6 +98,7 @@ def test_detaching_and_coming_back(bench):
     screen.type("~d")
     assert screen.wait() == 0
     assert not screen.is_raw()
+    screen.sees("--attach")
     pty = re.search(rb"--attach (ch-[0-9a-f]{32})", screen.text).group(1).decode()
     again = bench.shell("--attach", pty)
     again.sees("akept")  # from the relay's memory
@@ -144,7 +145,7 @@ def test_kept_terminals_outlive_a_signal(bench):
     screen = bench.prompt("--keep")
     screen.signal(signal.SIGTERM)
     assert screen.wait() == -signal.SIGTERM
-    assert b"--attach" in screen.text
+    screen.sees("--attach")
     assert len(bench.machine.terminals) == 1
 
 
@@ -238,7 +239,7 @@ def test_a_second_viewer_takes_the_terminal_over(bench):
     first = bench.prompt("--scope", "both")
     second = bench.shell("--scope", "both")
     assert first.wait(30) == 255
-    assert b"another viewer has taken this terminal over" in first.text
+    first.sees("another viewer has taken this terminal over")
     second.type("echo still $((1+1))\r")
     second.sees("still 2\r\n")
     assert len(bench.machine.terminals) == 1
