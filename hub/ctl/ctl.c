@@ -161,6 +161,24 @@ bool ctl_online(struct ctl *ctl)
     return false;
 }
 
+bool ctl_reconnect(struct ctl *ctl, struct fault *fault)
+{
+    if (ctl->directory)
+        directory_stop(ctl->directory);
+    ctl_disconnect(&ctl->connection);
+    rpc_free(ctl->rpc); // the connection is closed
+    ctl->rpc = NULL;
+    if (!ctl_connect(&ctl->server, "opengeni-ctl", &ctl->connection, fault))
+        return false;
+    if (rpc_new(ctl->connection.nats, &ctl->rpc, fault) &&
+        (!ctl->directory || directory_listen(ctl->directory, ctl->connection.nats, fault)))
+        return true;
+    ctl_disconnect(&ctl->connection);
+    rpc_free(ctl->rpc);
+    ctl->rpc = NULL;
+    return false;
+}
+
 static bool look_for(struct ctl *ctl, const char *name, struct fault *fault)
 {
     if (!ctl->directory) {

@@ -68,6 +68,9 @@ bool ctl_find(struct ctl *ctl) __attribute__((warn_unused_result));
 // Connects to the server; false when that failed and has been said.
 bool ctl_online(struct ctl *ctl) __attribute__((warn_unused_result));
 
+// Connects again after the connection was closed; what was in flight is dropped.
+bool ctl_reconnect(struct ctl *ctl, struct fault *fault) __attribute__((warn_unused_result));
+
 // Connects, and finds the machine of that name.
 bool ctl_machine(struct ctl *ctl, const char *name) __attribute__((warn_unused_result));
 

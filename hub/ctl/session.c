@@ -200,7 +200,9 @@ static void loop(struct session *session, int signals)
     while (session->end == SESSION_GOES_ON) {
         fill_output(session);
         if (session->closing_ms && session->output_size == 0) {
-            session->end = SESSION_PROGRAM_ENDED;
+            session->end = session->close_reason == STREAM_CLOSE_PROCESS_EXIT
+                               ? SESSION_PROGRAM_ENDED
+                               : SESSION_MACHINE_ENDED;
             break;
         }
         struct pollfd fds[] = {
@@ -243,6 +245,8 @@ static int program_ended(struct session *session)
 {
     int code;
     struct fault fault;
+    if (!session_online(session))
+        return STATUS_OK;
     (void)!terminal_close(session->ctl, session->options->terminal.id, &code, &fault);
     return code < 0 ? STATUS_OK : code & 0xff;
 }
@@ -252,8 +256,10 @@ static int close_terminal(struct session *session)
     int code;
     struct fault fault;
     interrupt_put_off(true); // one request more
-    if (!terminal_close(session->ctl, session->options->terminal.id, &code, &fault) &&
-        !fault_is(&fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND))
+    if (!session_online(session))
+        session_say(session, "the terminal could not be ended: the server is out of reach");
+    else if (!terminal_close(session->ctl, session->options->terminal.id, &code, &fault) &&
+             !fault_is(&fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND))
         session_say(session, "the terminal could not be ended: %s", fault.text);
     interrupt_put_off(false);
     return STATUS_SIGNAL;
@@ -290,6 +296,9 @@ static int finish(struct session *session)
         return STATUS_SIGNAL;
     case SESSION_NO_TERMINAL:
         session_say(session, "%s has no such terminal (any more)", session->ctl->machine.label);
+        return STATUS_SIGNAL;
+    case SESSION_MACHINE_ENDED:
+        session_say(session, "%s has ended the terminal", session->ctl->machine.label);
         return STATUS_SIGNAL;
     case SESSION_GAVE_UP:
         say_how_to_come_back(session,

@@ -131,6 +131,7 @@ void session_look(struct session *session)
         session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
         break;
     case VIEWER_CLOSED:
+        session->close_reason = news.close_reason;
         if (!session->closing_ms)
             session->closing_ms = clock_mono_ms();
         break;
@@ -170,10 +171,24 @@ static void no_answer(struct session *session, bool offline)
         session->offline_ms = now;
 }
 
+bool session_online(struct session *session)
+{
+    struct ctl *ctl = session->ctl;
+    struct fault fault;
+    if (!natsConnection_IsClosed(ctl->connection.nats))
+        return true;
+    sizing_fini(&session->sizing, ctl); // belongs to the old connection
+    return ctl_reconnect(ctl, &fault);
+}
+
 static void ask(struct session *session, bool with_size)
 {
     session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
     session->size_due = false;
+    if (!session_online(session)) {
+        session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS; // connecting may have taken its time
+        return;
+    }
     if (!sizing_send(&session->sizing, session->ctl, session->options->terminal.id,
                      with_size ? session->cols : 0, with_size ? session->rows : 0))
         no_answer(session, false);

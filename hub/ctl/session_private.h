@@ -17,6 +17,7 @@ enum session_end {
     SESSION_OUTPUT_GONE, // nobody reads what we print
     SESSION_TAKEN,       // by another viewer
     SESSION_NO_TERMINAL,
+    SESSION_MACHINE_ENDED, // the agent stops, or another viewer has ended the channel
     SESSION_GAVE_UP,
     SESSION_FAILED, // told
 };
@@ -41,6 +42,7 @@ struct session {
     unsigned rival_losses;      // in a row
     int64_t live_ms, redial_ms; // redial_ms 0: no attempt is due
     int64_t lost_ms;            // 0: it is live
+    unsigned close_reason;      // enum stream_close
     int64_t closing_ms;         // the channel has ended, the rest is printed; 0: not yet
     bool noticed;               // the person has been told of the loss
 
@@ -58,6 +60,7 @@ void session_say(struct session *session, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 // session_link.c: the relay and the machine.
+bool session_online(struct session *session);          // requests can be sent (again)
 bool session_first_dial(struct session *session);      // false: told
 void session_look(struct session *session);            // the viewer has news
 void session_tick(struct session *session);            // what is due

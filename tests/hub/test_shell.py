@@ -18,6 +18,7 @@ CTL = os.path.join(BIN, "opengeni-ctl")
 class Bench:
     def __init__(self, hub, machine):
         self.hub, self.machine, self.screens = hub, machine, []
+        self.name = machine.id
 
     def environment(self):
         return dict(os.environ, OPENGENI_SERVER=f"nats://127.0.0.1:{self.hub.nats_port}",
@@ -27,7 +28,7 @@ class Bench:
                     TERM="xterm-256color")
 
     def shell(self, *arguments, command=(), **options):
-        screen = Screen([CTL, "shell", *arguments, self.machine.id, *command], self.environment(),
+        screen = Screen([CTL, "shell", *arguments, self.name, *command], self.environment(),
                         **options)
         self.screens.append(screen)
         return screen

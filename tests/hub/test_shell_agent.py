@@ -1,0 +1,183 @@
+"""opengeni-ctl shell with the real agent at the other end."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from hubrig import wait_until
+from rig import Agent
+from test_shell import CTL, Bench
+
+
+class RealMachine:
+    def __init__(self, hub, directory):
+        given = hub.enrol()
+        self.id, self.workspace = given["agentId"], given["workspaceId"]
+        self.agent = Agent(directory, start=False)
+        self.agent.write_credentials({
+            "agent_id": self.id, "workspace_id": self.workspace, "nats_bearer": given["bearer"],
+            "nats_urls": given["natsUrls"], "relay_url": given["relayUrl"],
+            "relay_token": given["relayToken"], "update_pubkey": "",
+            "consented_whole_machine": True, "consented_screen_control": False})
+        time.sleep(0.01)
+        self.agent.start()
+        wait_until(lambda: hub.state(self.id) == "online", 20, what="the agent to be online")
+
+
+class RealBench(Bench):
+    def __init__(self, hub, machine):
+        super().__init__(hub, machine)
+        self.name = f"{machine.workspace}/{machine.id}"  # found without listening
+
+    def prompt(self, *arguments, **options):
+        screen = self.shell("--env", "PS1=$ ", *arguments, **options)
+        screen.sees("$ ")
+        return screen
+
+
+@pytest.fixture
+def bench(hub, tmp_path):
+    machine = RealMachine(hub, tmp_path)
+    made = RealBench(hub, machine)
+    yield made
+    for screen in made.screens:
+        screen.clean_up()
+    machine.agent.clean_up()
+
+
+def test_a_person_works_in_a_terminal(bench):
+    screen = bench.prompt()
+    screen.type("echo $((6*7)) $TERM; stty size\r")
+    screen.sees("42 xterm-256color\r\n30 100\r\n")
+    screen.type("trap 'echo changed' WINCH\r")
+    screen.sees("$ ", count=3)
+    screen.resize(132, 43)
+    time.sleep(0.3)
+    screen.type("stty size\r")
+    screen.sees("changed\r\n")
+    screen.sees("43 132\r\n")
+    screen.type("exit 7\r")
+    assert screen.wait() == 7
+
+
+def test_detaching_and_coming_back(bench):
+    screen = bench.prompt()
+    screen.type("x=kept; echo a$x\r")
+    screen.sees("akept\r\n")
+    screen.type("~d")
+    assert screen.wait() == 0
+    screen.sees("--attach")
+    pty = re.search(rb"--attach (ch-[0-9a-f]{32})", screen.text).group(1).decode()
+    again = bench.shell("--attach", pty)
+    again.sees("akept\r\n")
+    again.type("echo b$x\r")
+    again.sees("bkept\r\n")
+    again.type("~.")
+    assert again.wait() == 255
+    done = bench.ctl("pty", "close", bench.name, pty)
+    assert done.returncode == 1 and b"not found" in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_hub_that_ends_and_comes_back_loses_nothing(bench, how):
+    """Relay and control plane are gone for a while; keys and output of before, during and after
+    arrive once and in order."""
+    screen = bench.shell(command=["sh", "-c", "stty -echo; echo ready; i=0; while read x; do "
+                                  "i=$((i+1)); echo got-$i-$x.; done"])
+    screen.sees("ready")
+    for i in range(10):
+        screen.type(f"a{i}\r")
+    bench.hub.stop(how)
+    for i in range(10):
+        screen.type(f"b{i}\r")
+        time.sleep(0.1)
+    screen.sees("the relay is away")
+    bench.hub.start()
+    screen.sees("connected again", timeout=30)
+    for i in range(10):
+        screen.type(f"c{i}\r")
+    screen.sees("got-30-c9.", timeout=30)
+    got = re.findall(rb"got-(\d+)-(\w+)\.", screen.text)
+    assert [g[1].decode() for g in got] == [a + str(i) for a in "abc" for i in range(10)]
+    assert [int(g[0]) for g in got] == list(range(1, 31))
+
+
+def test_a_long_outage_and_a_new_size_after_it(bench):
+    """Longer than the client keeps trying to get back to its server: it begins anew."""
+    screen = bench.prompt()
+    bench.hub.stop(signal.SIGKILL)
+    time.sleep(16)
+    screen.resize(77, 22)
+    bench.hub.start()
+    screen.sees("connected again", timeout=30)
+    screen.type("stty size\r")
+    screen.sees("stty size\r\n")
+    wait_until(lambda: (screen.type("stty size\r"), time.sleep(0.5), b"22 77\r\n" in screen.text)[2],
+               40, what="the new size")
+    screen.type("exit 8\r")
+    assert screen.wait() == 8
+
+
+def test_output_through_an_outage_is_whole_and_in_order(bench):
+    """A program that prints all the time, less than an agent keeps of it."""
+    screen = bench.shell(command=["sh", "-c", "i=0; while [ $i -lt 400 ]; do i=$((i+1)); "
+                                  "echo line-$i.; sleep .01; done; echo the end; exit 6"])
+    screen.sees("line-50.")
+    bench.hub.stop(signal.SIGKILL)
+    time.sleep(0.5)
+    bench.hub.start()
+    assert screen.wait(60) == 6
+    screen.sees("the end")
+    assert [int(n) for n in re.findall(rb"line-(\d+)\.", screen.text)] == list(range(1, 401))
+
+
+def test_much_output_at_the_agents_pace(bench):
+    """16 MiB, more than any buffer on the way, with a late reader."""
+    process = subprocess.Popen([CTL, "shell", bench.name, "--", "sh", "-c",
+                                "stty -opost; head -c 16777216 /dev/zero | tr '\\0' x; echo; echo end; exit 3"],
+                               env=bench.environment(), stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
+    out = process.stdout.read()
+    assert process.wait(20) == 3
+    assert out.count(b"x") == 16777216 and out.endswith(b"end\n")
+
+
+def test_a_pipe_instead_of_a_person(bench):
+    done = bench.ctl("shell", bench.name, input=b"echo $((40+2)) ~.\nexit 9\n")
+    assert done.returncode == 9, done.stderr
+    assert b"42 ~.\r\n" in done.stdout
+    data = b"".join(b"%06d some text\n" % i for i in range(20000))
+    done = bench.ctl("shell", bench.name, "--", "sh", "-c", "stty -echo; cat; exit 4", input=data)
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.replace(b"\r", b"").endswith(data[-10000:])
+
+
+def test_an_agent_that_dies(bench):
+    screen = bench.prompt()
+    bench.machine.agent.process.kill()
+    bench.machine.agent.process.wait()
+    screen.resize(90, 20)
+    screen.sees("is out of reach", timeout=30)
+    bench.machine.agent.start()
+    assert screen.wait(40) == 255
+    screen.sees("has no such terminal")
+    assert not screen.is_raw()
+
+
+def test_an_agent_that_stops(bench):
+    screen = bench.prompt()
+    bench.machine.agent.stop()
+    assert screen.wait(20) == 255
+    assert not screen.is_raw()
+
+
+def test_what_cannot_be_started(bench):
+    done = bench.ctl("shell", bench.name, "/no/such/program", stdin=subprocess.DEVNULL)
+    assert done.returncode == 125 and b"/no/such/program" in done.stderr
+    done = bench.ctl("shell", "--cwd", "/no/such/directory", bench.name, stdin=subprocess.DEVNULL)
+    assert done.returncode in (125, 127) and b"/no/such/directory" in done.stderr
