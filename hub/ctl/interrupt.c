@@ -21,6 +21,10 @@ void interrupt_note(int number)
 
 void interrupt_watch(void)
 {
+    static bool watched; // others may have put their own handlers over ours since
+    if (watched)
+        return;
+    watched = true;
     const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
         struct sigaction now, old;

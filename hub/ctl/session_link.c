@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "ctl/registry.h"
 #include "ctl/session_private.h"
 
 // --- the relay
@@ -148,10 +149,11 @@ static bool has_moved(struct session *session)
     struct ctl *ctl = session->ctl;
     struct machine there;
     struct fault fault;
-    if (!ctl->directory ||
-        !machine_find(ctl->directory, session->options->terminal.agent, ctl->generation, 0, &there,
-                      &fault) ||
-        strcmp(there.subject, ctl->machine.subject) == 0)
+    const char *agent = session->options->terminal.agent;
+    bool found = ctl->has_hub ? registry_find(&ctl->hub, agent, ctl->generation, 0, &there, &fault)
+                              : ctl->directory && machine_find(ctl->directory, agent,
+                                                               ctl->generation, 0, &there, &fault);
+    if (!found || strcmp(there.subject, ctl->machine.subject) == 0)
         return false;
     memcpy(ctl->machine.subject, there.subject, sizeof there.subject);
     return true;
@@ -181,7 +183,8 @@ bool session_online(struct session *session)
     return ctl_reconnect(ctl, &fault);
 }
 
-static void ask(struct session *session, bool with_size)
+// Every question carries the window's size, so that a lost one does no harm.
+static void ask(struct session *session)
 {
     session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
     session->size_due = false;
@@ -189,8 +192,8 @@ static void ask(struct session *session, bool with_size)
         session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS; // connecting may have taken its time
         return;
     }
-    if (!sizing_send(&session->sizing, session->ctl, session->options->terminal.id,
-                     with_size ? session->cols : 0, with_size ? session->rows : 0))
+    if (!sizing_send(&session->sizing, session->ctl, session->options->terminal.id, session->cols,
+                     session->rows))
         no_answer(session, false);
 }
 
@@ -220,7 +223,6 @@ static void take_answer(struct session *session)
         no_answer(session, true);
         break;
     case SIZING_LOST:
-        session->size_due = true;
         no_answer(session, false);
         break;
     }
@@ -261,7 +263,7 @@ void session_tick(struct session *session)
         redial(session);
     if (!session->sizing.call && session->was_live &&
         (now >= session->probe_ms || (session->size_due && !session->lost_ms)))
-        ask(session, session->size_due);
+        ask(session);
     tell_of_losses(session, now);
     if (session->options->patience_ms && since && now - since >= session->options->patience_ms &&
         session->end == SESSION_GOES_ON)
