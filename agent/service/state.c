@@ -47,14 +47,9 @@ bool service_state_read(enum service_scope scope, struct service_state *state, s
     struct buffer out;
     int status = 0;
     *state = (struct service_state){0};
-    const char *user[] = {"systemctl",
-                          "--user",
-                          "show",
-                          "-p",
-                          "LoadState,ActiveState,SubState,MainPID,NRestarts,ExecMainStatus,"
-                          "UnitFileState,StatusText",
-                          SERVICE_UNIT,
-                          NULL};
+    static const char properties[] =
+        "LoadState,ActiveState,SubState,MainPID,NRestarts,ExecMainStatus,UnitFileState,StatusText";
+    const char *user[] = {"systemctl", "--user", "show", "-p", properties, SERVICE_UNIT, NULL};
     const char *system[] = {user[0], user[2], user[3], user[4], user[5], NULL};
     service_find_manager();
     buffer_init(&out, SERVICE_OUTPUT_BYTES_MAX);

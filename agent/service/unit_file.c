@@ -76,7 +76,8 @@ enum unit_write unit_file_write(const struct service_place *place, const char *t
     bool there = io_read_file(AT_FDCWD, place->file, &old);
     int error = there ? 0 : errno;
     enum unit_owner owner = there && old.data ? unit_owner(old.data, old.size) : UNIT_FOREIGN;
-    bool same = there && old.size == strlen(text) && memcmp(old.data, text, old.size) == 0;
+    bool same =
+        there && old.data && old.size == strlen(text) && memcmp(old.data, text, old.size) == 0;
     buffer_fini(&old);
     if (same)
         return UNIT_UNCHANGED;

@@ -11,9 +11,9 @@ bool escape_parse(const char *text, int *key)
     if (strcmp(text, "none") == 0) {
         *key = ESCAPE_OFF;
     } else if (strlen(text) == 1 && isprint((unsigned char)text[0])) {
-        *key = text[0];
-    } else if (strlen(text) == 2 && text[0] == '^' && (text[1] & 0x40) && text[1] > 0) {
-        *key = text[1] & CONTROL;
+        *key = (unsigned char)text[0];
+    } else if (strlen(text) == 2 && text[0] == '^' && ((unsigned char)text[1] & 0xc0) == 0x40) {
+        *key = (unsigned char)text[1] & CONTROL;
     } else {
         return false;
     }

@@ -95,7 +95,7 @@ bool registry_find(const struct hub_place *hub, const char *name, enum generatio
 {
     interrupt_watch();
     for (int64_t until = clock_mono_ms() + wait_ms;;) {
-        json_t *machine;
+        json_t *machine = NULL;
         if (!ask(hub, name, &machine, fault))
             return false;
         bool there = take(machine, generation, out, fault);

@@ -409,7 +409,6 @@
 #define SHELL_NOTICE_MS        800   // a shorter loss is nobody's business
 #define SHELL_TOKEN_SPARE_MS   5000  // a viewer's token is replaced so long before its end
 #define SHELL_GRANT_MS         5000  // the hub's answer when it is asked for one
-#define SHELL_GRANT_BYTES_MAX  (64u << 10) // that answer
 #define SHELL_PROBE_MS         15000       // of silence; then the machine is asked for the terminal
 #define SHELL_ANSWER_MS        5000        // its answer to that, or to a new size of the window
 #define SHELL_OFFLINE_MS       2000        // until it is asked again when nobody listened

@@ -106,8 +106,10 @@ def test_a_viewer_that_takes_nothing_holds_up_nobody(machine):
         viewer.until(f"turn-{i + 100}")
         assert machine.call("ping", nonce=i).nonce == i
         time.sleep(0.1)
-    assert rss(agent) - before[0] < 16 << 10
-    assert rss(machine.hub.process.pid) - before[1] < 48 << 10
+    # A sanitizer keeps what was freed for a while.
+    keeps = 64 << 10 if "asan" in os.environ.get("OG_BUILD", "") else 0
+    assert rss(agent) - before[0] < (16 << 10) + keeps
+    assert rss(machine.hub.process.pid) - before[1] < (48 << 10) + keeps
     assert machine.call("pty_close", pty_id=flood.channel_id).exit_code == -1
     stuck.close()
 

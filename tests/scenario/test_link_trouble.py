@@ -261,7 +261,7 @@ def test_fifty_links_start_and_stop_cleanly(server, make_agent):
         runtimes.append(Runtime(server, client=runtimes[0].nats if runtimes else None, **ids))
         agent.write_credentials(connection_document(server.port, agent_id=ids["agent"],
                                                     workspace_id=ids["workspace"]))
-        wait_until(lambda: not os.path.exists(os.path.join(agent.config, "credentials.json")), 10)
+        wait_until(lambda: not os.path.exists(os.path.join(agent.config, "credentials.json")), 60)
     for runtime in runtimes:
         runtime.wait_online()
         assert runtime.ping().nonce == 7

@@ -319,6 +319,29 @@ static bool is_gone(struct relay_channel *channel, const void *unused)
     return channel->fd < 0;
 }
 
+void relay_set(struct fake_relay *relay, bool *what, bool value)
+{
+    pthread_mutex_lock(&relay->lock);
+    *what = value;
+    pthread_mutex_unlock(&relay->lock);
+}
+
+void relay_refuse(struct fake_relay *relay, unsigned times, const char *text)
+{
+    pthread_mutex_lock(&relay->lock);
+    relay->refuse_next = times;
+    snprintf(relay->refusal, sizeof relay->refusal, "%s", text);
+    pthread_mutex_unlock(&relay->lock);
+}
+
+unsigned relay_dials(struct fake_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    unsigned dials = relay->dials;
+    pthread_mutex_unlock(&relay->lock);
+    return dials;
+}
+
 struct relay_channel *relay_wait_channel(struct fake_relay *relay, const char *id)
 {
     return wait_until(relay, exists, id, NULL) ? find(relay, id) : NULL;

@@ -46,7 +46,7 @@ struct fake_relay {
     size_t count;
     unsigned dials;
 
-    // what it shall do; may be changed at any time
+    // what it shall do; changed under the lock: by the functions below once there are connections
     bool withhold_answer, first_is_frame, one_per_port, deaf;
     unsigned refuse_next;
     char refusal[128];
@@ -60,6 +60,11 @@ void relay_stop(struct fake_relay *relay); // all connections end
 // Restarts on the same port with an empty memory; what was recorded stays.
 void relay_stop_listening(struct fake_relay *relay);
 void relay_listen_again(struct fake_relay *relay);
+
+// Changes one of the switches above; refuses that many openings with the text.
+void relay_set(struct fake_relay *relay, bool *what, bool value);
+void relay_refuse(struct fake_relay *relay, unsigned times, const char *text);
+unsigned relay_dials(struct fake_relay *relay);
 
 // Waits, ten seconds at most. NULL or false when it does not come.
 struct relay_channel *relay_wait_channel(struct fake_relay *relay, const char *id);

@@ -261,19 +261,18 @@ static void opening_fails(enum fail_kind kind, const char *text)
 
 START_TEST(a_withheld_answer_fails_the_opening)
 {
-    rig.relay.withhold_answer = true;
+    relay_set(&rig.relay, &rig.relay.withhold_answer, true);
     opening_fails(FAIL_STREAM_DOWN, "did not answer");
 }
 END_TEST
 
 START_TEST(a_refusal_fails_the_opening_with_its_text)
 {
-    rig.relay.refuse_next = 1;
-    snprintf(rig.relay.refusal, sizeof rig.relay.refusal, "agent token: token is expired");
+    relay_refuse(&rig.relay, 1, "agent token: token is expired");
     opening_fails(FAIL_STREAM, "agent token: token is expired");
-    rig.relay.first_is_frame = true;
+    relay_set(&rig.relay, &rig.relay.first_is_frame, true);
     opening_fails(FAIL_STREAM, "the relay answered");
-    ck_assert_uint_eq(rig.relay.dials, 2);
+    ck_assert_uint_eq(relay_dials(&rig.relay), 2);
 }
 END_TEST
 
@@ -282,7 +281,7 @@ START_TEST(an_absent_relay_fails_the_opening)
     relay_stop_listening(&rig.relay);
     opening_fails(FAIL_STREAM_DOWN, "Connection refused");
     relay_listen_again(&rig.relay);
-    ck_assert_uint_eq(rig.relay.dials, 0);
+    ck_assert_uint_eq(relay_dials(&rig.relay), 0);
 }
 END_TEST
 
@@ -292,7 +291,7 @@ START_TEST(an_unusable_address_fails_the_opening_without_a_dial)
     opening_fails(FAIL_STREAM, "no relay");
     rig_set_url("ftp://127.0.0.1/", "t");
     opening_fails(FAIL_STREAM, "neither ws nor wss");
-    ck_assert_uint_eq(rig.relay.dials, 0);
+    ck_assert_uint_eq(relay_dials(&rig.relay), 0);
     char url[64];
     snprintf(url, sizeof url, "http://127.0.0.1:%u", rig.relay.port);
     rig_set_url(url, "t");
@@ -306,8 +305,7 @@ END_TEST
 START_TEST(a_refused_terminal_lives_and_comes_back_with_new_credentials)
 {
     const char *id = OPENED(COMMAND("cat"));
-    rig.relay.refuse_next = 1;
-    snprintf(rig.relay.refusal, sizeof rig.relay.refusal, "agent token: token is expired");
+    relay_refuse(&rig.relay, 1, "agent token: token is expired");
     relay_cut(&rig.relay, id);
     ck_assert(relay_wait_opens(&rig.relay, id, 2));
     clock_sleep_ms(200);
@@ -322,7 +320,7 @@ END_TEST
 START_TEST(asking_for_a_scope_again_dials_at_once)
 {
     const char *id = OPENED(.scope_id = "s", COMMAND("cat"));
-    rig.relay.refuse_next = 1; // the next attempt is up to 30 s away then
+    relay_refuse(&rig.relay, 1, "no"); // the next attempt is up to 30 s away then
     relay_cut(&rig.relay, id);
     ck_assert(relay_wait_opens(&rig.relay, id, 2));
     clock_sleep_ms(200);
@@ -334,7 +332,7 @@ END_TEST
 
 START_TEST(with_an_old_relay_the_newer_terminal_keeps_its_place)
 {
-    rig.relay.one_per_port = true;
+    relay_set(&rig.relay, &rig.relay.one_per_port, true);
     const char *older = OPENED(COMMAND("cat"));
     const char *newer = OPENED(COMMAND("cat"));
     ck_assert(relay_wait_gone(&rig.relay, older));

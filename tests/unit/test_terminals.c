@@ -360,7 +360,7 @@ START_TEST(a_cancelled_opening_leaves_nothing)
 {
     struct cancel *cancel = cancel_new();
     pthread_t thread;
-    rig.relay.withhold_answer = true;
+    relay_set(&rig.relay, &rig.relay.withhold_answer, true);
     pthread_create(&thread, NULL, cancel_soon, cancel);
     Og__PtyOpenRequest in = OG__PTY_OPEN_REQUEST__INIT;
     struct outcome outcome =
@@ -369,7 +369,7 @@ START_TEST(a_cancelled_opening_leaves_nothing)
     cancel_unref(cancel);
     ck_assert_int_eq(outcome.why.kind, FAIL_CANCELLED);
     ck_assert_uint_eq(terminals_count(rig.host.terminals), 0);
-    rig.relay.withhold_answer = false;
+    relay_set(&rig.relay, &rig.relay.withhold_answer, false);
 }
 END_TEST
 

@@ -85,7 +85,7 @@ static int by_count(const void *one, const void *two)
 // the head of one of the two. Returns the longest code.
 static unsigned join(const struct leaf *leaves, size_t n, uint8_t depths[SYMBOLS])
 {
-    uint32_t counts[2 * SYMBOLS];
+    uint32_t counts[2 * SYMBOLS] = {0};
     uint16_t parents[2 * SYMBOLS] = {0};
     uint8_t levels[2 * SYMBOLS] = {0};
     size_t leaf = 0, joint = n, nodes = n;
