@@ -24,14 +24,6 @@ static void get_front(struct hub *hub, const char *id, const struct http_request
     answer_text(response, 200, "text/plain", "opengeni-hub " OG_VERSION "\n");
 }
 
-static void no_device_flow(struct hub *hub, const char *id, const struct http_request *request,
-                           struct http_response *response)
-{
-    (void)hub, (void)id, (void)request;
-    answer_error(response, 404, "not_found", false,
-                 "this hub enrols machines by token only: make one with opengeni-hub token");
-}
-
 enum guard { EVERYBODY, ADMIN };
 
 // A path may hold one "*", which stands for a machine's id and is given to the handler.
@@ -47,8 +39,13 @@ static const struct route {
     {HTTP_GET, "/metrics", EVERYBODY, api_prometheus},
     {HTTP_GET, "/ca.pem", EVERYBODY, api_ca},
     {HTTP_POST, "/v1/enrollments/token/exchange", EVERYBODY, api_exchange},
-    {HTTP_POST, "/v1/enrollments/device/start", EVERYBODY, no_device_flow},
-    {HTTP_POST, "/v1/enrollments/device/poll", EVERYBODY, no_device_flow},
+    {HTTP_POST, "/v1/enrollments/device/start", EVERYBODY, api_device_start},
+    {HTTP_POST, "/v1/enrollments/device/poll", EVERYBODY, api_device_poll},
+    {HTTP_GET, "/device", EVERYBODY, api_page},
+    {HTTP_POST, "/device", EVERYBODY, api_page_sent}, // wants the admin token in the form
+    {HTTP_GET, "/api/requests", ADMIN, api_requests},
+    {HTTP_POST, "/api/requests/*/approve", ADMIN, api_approve},
+    {HTTP_POST, "/api/requests/*/deny", ADMIN, api_deny},
     {HTTP_POST, "/api/tokens", ADMIN, api_new_token},
     {HTTP_GET, "/api/control", ADMIN, api_control},
     {HTTP_GET, "/api/machines", ADMIN, api_machines},

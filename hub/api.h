@@ -1,6 +1,11 @@
 // The handlers behind the routes. id: the "*" of the path, "" without one.
 #pragma once
 
+#include <stdbool.h>
+
+#include <jansson.h>
+
+struct enrol_machine;
 struct http_request;
 struct http_response;
 struct hub;
@@ -13,6 +18,20 @@ API_HANDLER(api_prometheus);
 API_HANDLER(api_ca);
 API_HANDLER(api_exchange);
 API_HANDLER(api_new_token);
+
+// The device flow (lifecycle 5.2, 5.3; RFC 8628): a machine asks, a person decides on the page or
+// with opengeni-hub approve, and the machine, which has been polling, is enrolled.
+API_HANDLER(api_device_start);
+API_HANDLER(api_device_poll);
+API_HANDLER(api_page); // GET /device, the form
+API_HANDLER(api_page_sent);
+
+// With the admin token. GET /api/requests: {"requests": [...]}, what waits for a decision. POST
+// /api/requests/CODE/approve {"screen_control": false}, /deny: {"user_code": ..., "approved": ...}
+// with what the machine said; 404 when there is none of this code that waits.
+API_HANDLER(api_requests);
+API_HANDLER(api_approve);
+API_HANDLER(api_deny);
 
 // GET /api/control, with the admin token: {"nats_url": "wss://...", "nats_token": "..."}, how
 // opengeni-ctl reaches nats-server from another machine.
@@ -33,3 +52,12 @@ API_HANDLER(api_rename);
 // relay_url follows the Host header of the request unless the hub was given --relay-url. 400: no
 // port; 401: no admin token; 404 and 409: no such machine, or more than one.
 API_HANDLER(api_stream_token);
+
+// What a machine says about itself, of a request's body. *name is to be freed with mem_free. NULL,
+// or what is wrong.
+const char *api_read_machine(json_t *body, struct enrol_machine *machine, char **name);
+
+// Enrols a machine that somebody agreed to, the places being as this request has reached the hub.
+// NULL when that cannot be stored. To be freed with json_decref.
+json_t *api_enrol_agreed(struct hub *hub, const struct http_request *request,
+                         const struct enrol_machine *machine, bool screen_control);

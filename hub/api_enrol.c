@@ -39,9 +39,8 @@ static bool is_printable(const char *text)
     return true;
 }
 
-// The fields that lifecycle's device start and token exchange have in common. *name is to be freed
-// with mem_free. NULL, or what is wrong.
-static const char *read_machine(json_t *body, struct enrol_machine *machine, char **name)
+// The fields that lifecycle's device start and token exchange have in common.
+const char *api_read_machine(json_t *body, struct enrol_machine *machine, char **name)
 {
     static const char *const systems[] = {"linux", "macos", "windows", NULL};
     static const char *const processors[] = {"x86_64", "aarch64", NULL};
@@ -99,7 +98,8 @@ static void exchange(struct hub *hub, const struct http_request *request, json_t
 {
     struct enrol_machine machine;
     char *name = NULL;
-    const char *token = text_or(body, "token", NULL), *wrong = read_machine(body, &machine, &name);
+    const char *token = text_or(body, "token", NULL),
+               *wrong = api_read_machine(body, &machine, &name);
     if (wrong || !token || !*token) {
         answer_error(response, 400, "bad_request", false, "%s", wrong ? wrong : "token is missing");
         mem_free(name);
@@ -130,6 +130,28 @@ static void exchange(struct hub *hub, const struct http_request *request, json_t
     mem_free(nats_url);
     mem_free(relay_url);
     mem_free(name);
+}
+
+json_t *api_enrol_agreed(struct hub *hub, const struct http_request *request,
+                         const struct enrol_machine *machine, bool screen_control)
+{
+    char *nats_url = settings_agents_url(hub->settings, request->host),
+         *relay_url = settings_relay_url(hub->settings, request->host);
+    const struct enrol_places places = {nats_url, relay_url};
+    const struct enrol enrol = {&hub->store, hub->roster, &hub->secrets};
+    struct fail why;
+    json_t *credentials = NULL;
+    char id[UUID_BYTES];
+    if (enrol_agreed(&enrol, machine, screen_control, &places, &credentials, id, &why) ==
+        ENROLLED) {
+        atomic_fetch_add(&hub->enrolments, 1);
+        hub_cut(hub, id);
+    } else {
+        log_error("enrolment cannot be stored", "reason", log_why(&why), NULL);
+    }
+    mem_free(nats_url);
+    mem_free(relay_url);
+    return credentials;
 }
 
 void api_exchange(struct hub *hub, const char *id, const struct http_request *request,

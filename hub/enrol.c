@@ -111,33 +111,42 @@ static enum enrol_result result_of(enum token_use use)
     return ENROL_BAD_TOKEN;
 }
 
-enum enrol_result enrol_exchange(const struct enrol *enrol, const char *token,
-                                 const struct enrol_machine *machine,
-                                 const struct enrol_places *places, json_t **credentials,
-                                 char id[UUID_BYTES], struct fail *why)
+// How a machine got in.
+struct permit {
+    const unsigned char *token_hash; // NULL: a person agreed,
+    bool screen_control;             // to this
+};
+
+static enum enrol_result use_permit(const struct enrol *enrol, const struct permit *permit,
+                                    int64_t now_ms, struct machine_record *record, struct fail *why)
+{
+    enum token_use use = TOKEN_UNKNOWN;
+    if (!permit->token_hash) {
+        record->screen_control = permit->screen_control;
+        return ENROLLED;
+    }
+    return store_use_token(enrol->store, permit->token_hash, now_ms, record->id, &use,
+                           &record->screen_control, why)
+               ? result_of(use)
+               : ENROL_IMPOSSIBLE;
+}
+
+static enum enrol_result admit(const struct enrol *enrol, const struct permit *permit,
+                               const struct enrol_machine *machine,
+                               const struct enrol_places *places, json_t **credentials,
+                               char id[UUID_BYTES], struct fail *why)
 {
     int64_t now_ms = clock_wall_ms();
-    const char *reason;
-    json_t *claims = signed_token_verify(TOKEN_ENROLMENT, enrol->secrets->enrolment, token,
-                                         strlen(token), now_ms / 1000, &reason);
-    json_decref(claims);
-    if (!claims)
-        return strcmp(reason, "token is expired") == 0 ? ENROL_EXPIRED : ENROL_BAD_TOKEN;
-
-    unsigned char hash[DIGEST_BYTES];
-    digest_sha256(token, strlen(token), hash);
     struct machine_record record = {0};
     char *bearer = NULL;
-    enum token_use use = TOKEN_UNKNOWN;
     pthread_mutex_lock(&enrol->store->decisions);
     if (!sql_begin(&enrol->store->sql, why)) {
         pthread_mutex_unlock(&enrol->store->decisions);
         return ENROL_IMPOSSIBLE;
     }
-    bool done =
-        next_record(enrol, machine, now_ms, &record, why) &&
-        store_use_token(enrol->store, hash, now_ms, record.id, &use, &record.screen_control, why);
-    enum enrol_result result = done ? result_of(use) : ENROL_IMPOSSIBLE;
+    enum enrol_result result = next_record(enrol, machine, now_ms, &record, why)
+                                   ? use_permit(enrol, permit, now_ms, &record, why)
+                                   : ENROL_IMPOSSIBLE;
     if (result == ENROLLED) {
         bearer = mint_bearer(enrol, &record);
         digest_sha256(bearer, strlen(bearer), record.bearer_hash);
@@ -160,6 +169,31 @@ enum enrol_result enrol_exchange(const struct enrol *enrol, const char *token,
     machine_record_fini(&record);
     mem_free_secret(bearer);
     return result;
+}
+
+enum enrol_result enrol_exchange(const struct enrol *enrol, const char *token,
+                                 const struct enrol_machine *machine,
+                                 const struct enrol_places *places, json_t **credentials,
+                                 char id[UUID_BYTES], struct fail *why)
+{
+    const char *reason;
+    json_t *claims = signed_token_verify(TOKEN_ENROLMENT, enrol->secrets->enrolment, token,
+                                         strlen(token), clock_wall_ms() / 1000, &reason);
+    json_decref(claims);
+    if (!claims)
+        return strcmp(reason, "token is expired") == 0 ? ENROL_EXPIRED : ENROL_BAD_TOKEN;
+    unsigned char hash[DIGEST_BYTES];
+    digest_sha256(token, strlen(token), hash);
+    return admit(enrol, &(struct permit){.token_hash = hash}, machine, places, credentials, id,
+                 why);
+}
+
+enum enrol_result enrol_agreed(const struct enrol *enrol, const struct enrol_machine *machine,
+                               bool screen_control, const struct enrol_places *places,
+                               json_t **credentials, char id[UUID_BYTES], struct fail *why)
+{
+    return admit(enrol, &(struct permit){.screen_control = screen_control}, machine, places,
+                 credentials, id, why);
 }
 
 bool enrol_read_bearer(const struct secrets *secrets, const char *bearer, int64_t now_s,

@@ -51,6 +51,11 @@ enum enrol_result enrol_exchange(const struct enrol *enrol, const char *token,
                                  const struct enrol_places *places, json_t **credentials,
                                  char id[UUID_BYTES], struct fail *why);
 
+// The same without a token, after a person has agreed.
+enum enrol_result enrol_agreed(const struct enrol *enrol, const struct enrol_machine *machine,
+                               bool screen_control, const struct enrol_places *places,
+                               json_t **credentials, char id[UUID_BYTES], struct fail *why);
+
 // A machine's bearer, verified: signature and expiry. The machine's id and the digest that the
 // roster compares; false with the reason otherwise.
 bool enrol_read_bearer(const struct secrets *secrets, const char *bearer, int64_t now_s,

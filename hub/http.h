@@ -25,6 +25,7 @@ struct http_response {
     int status;
     const char *type;        // of the body
     const char *retry_after; // seconds, or NULL
+    bool page;               // for a person's browser, which may do nothing with it but show it
     struct buffer body;
 };
 

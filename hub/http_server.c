@@ -199,6 +199,23 @@ static int begin(struct http_server *server, struct session *session, struct lws
     return 0;
 }
 
+// A page loads nothing, runs nothing, is in no frame, and sends its form to nobody else.
+static int add_page_headers(struct lws *wsi, unsigned char **p, unsigned char *end)
+{
+    static const char *const fields[][2] = {
+        {"content-security-policy:", "default-src 'none'; style-src 'unsafe-inline'; "
+                                     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"},
+        {"x-frame-options:", "DENY"},
+        {"referrer-policy:", "no-referrer"},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (lws_add_http_header_by_name(wsi, (const unsigned char *)fields[i][0],
+                                        (const unsigned char *)fields[i][1],
+                                        (int)strlen(fields[i][1]), p, end))
+            return -1;
+    return 0;
+}
+
 static int send_headers(struct exchange *exchange)
 {
     unsigned char room[LWS_PRE + 1024], *start = room + LWS_PRE, *p = start,
@@ -217,6 +234,7 @@ static int send_headers(struct exchange *exchange)
          lws_add_http_header_by_name(exchange->wsi, (const unsigned char *)"retry-after:",
                                      (const unsigned char *)response->retry_after,
                                      (int)strlen(response->retry_after), &p, end)) ||
+        (response->page && add_page_headers(exchange->wsi, &p, end)) ||
         lws_finalize_http_header(exchange->wsi, &p, end))
         return -1;
     exchange->stage = HEADERS_SENT;

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "hub/bus.h"
+#include "hub/devices.h"
 #include "hub/http_server.h"
 #include "hub/limiter.h"
 #include "hub/nats_config.h"
@@ -260,6 +261,9 @@ bool hub_start(struct hub *hub, const struct settings *settings, struct fail *wh
     hub->dir = (struct data_dir){.fd = -1, .lock = -1};
     hub->watch = (struct watch){.cut = on_flood, .context = hub};
     hub->failures = limiter_new(HUB_FAILURES_BURST, HUB_FAILURES_PER_SECOND);
+    hub->starts = limiter_new(HUB_DEVICE_STARTS_BURST, HUB_DEVICE_STARTS_PER_SECOND);
+    hub->polls = limiter_new(HUB_DEVICE_POLLS_BURST, HUB_DEVICE_POLLS_PER_SECOND);
+    hub->devices = devices_new();
     return open_data(hub, why) && prepare_tls(hub, why) && listen_http(hub, why) &&
            start_nats(hub, why) && connect_bus(hub, why);
 }
@@ -288,7 +292,10 @@ void hub_stop(struct hub *hub)
     store_close(&hub->store);
     roster_free(hub->roster);
     nkey_free(hub->account);
+    devices_free(hub->devices);
     limiter_free(hub->failures);
+    limiter_free(hub->starts);
+    limiter_free(hub->polls);
     mem_free(hub->certificate);
     mem_free(hub->key);
     mem_free(hub->ca);

@@ -13,6 +13,7 @@
 #include "hub/watch.h"
 
 struct bus;
+struct devices;
 struct fail;
 struct http_request;
 struct http_response;
@@ -31,8 +32,10 @@ struct hub {
     struct roster *roster;
     struct nkey *account;
     struct watch watch;
-    struct limiter *failures;     // of enrolment, by address
-    char *certificate, *key, *ca; // files; NULL: no TLS, no private CA
+    struct limiter *failures;       // of enrolment, by address
+    struct limiter *starts, *polls; // of the device flow
+    struct devices *devices;        // wait for a decision
+    char *certificate, *key, *ca;   // files; NULL: no TLS, no private CA
     char *nats_url;
     bool open; // nats-server is too old to ask who may connect
     struct http_server *http;

@@ -29,12 +29,14 @@ struct limiter *limiter_new(double burst, double per_second)
 
 void limiter_free(struct limiter *limiter)
 {
+    if (!limiter)
+        return;
     pthread_mutex_destroy(&limiter->lock);
     mem_free(limiter);
 }
 
 // Of an IPv6 address only the network counts: whoever has one address has 2^64.
-static void network_of(const char *address, char network[64])
+void limiter_network(const char *address, char network[64])
 {
     snprintf(network, 64, "%s", address);
     size_t colons = 0;
@@ -62,7 +64,7 @@ static struct entry *find(struct limiter *limiter, const char *network)
 bool limiter_take(struct limiter *limiter, const char *address, int64_t now_ms)
 {
     char network[64];
-    network_of(address, network);
+    limiter_network(address, network);
     pthread_mutex_lock(&limiter->lock);
     bool taken = bucket_take(&find(limiter, network)->bucket, &limiter->rate, 1, now_ms);
     pthread_mutex_unlock(&limiter->lock);

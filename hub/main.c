@@ -12,6 +12,10 @@ static const struct {
 } verbs[] = {
     {"serve", cmd_serve, "run the hub"},
     {"token", cmd_token, "print a token that enrols one machine"},
+    {"requests", cmd_requests, "list the machines that wait to be let in"},
+    {"approve", cmd_approve, "let a machine in, by the code that it shows"},
+    {"deny", cmd_deny, "refuse it"},
+    {"workspace", cmd_workspace, "print the workspace id, for opengeni-agent connect"},
     {"machines", cmd_machines, "list the enrolled machines"},
     {"revoke", cmd_revoke, "end a machine's access"},
     {"rename", cmd_rename, "give a machine a name"},

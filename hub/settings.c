@@ -237,6 +237,15 @@ static char *url(const struct settings *settings, const struct listen_at *at,
     return text;
 }
 
+char *settings_web_url(const struct settings *settings, const char *host_header)
+{
+    char *host = host_of(settings, &settings->http, host_header);
+    char *text = mem_printf("%s://%s:%d", settings_has_tls(settings) ? "https" : "http", host,
+                            settings->http.port);
+    mem_free(host);
+    return text;
+}
+
 char *settings_agents_url(const struct settings *settings, const char *host_header)
 {
     if (settings->agents_url)

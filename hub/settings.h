@@ -42,5 +42,6 @@ extern const char settings_help[];
 
 // The URLs that a machine is given. host_header: under which name it has reached us; may be "".
 // Freed with mem_free.
+char *settings_web_url(const struct settings *settings, const char *host_header); // people
 char *settings_agents_url(const struct settings *settings, const char *host_header);
 char *settings_relay_url(const struct settings *settings, const char *host_header);

@@ -7,6 +7,10 @@ int cmd_token(int argc, char **argv);
 int cmd_machines(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
 int cmd_rename(int argc, char **argv);
+int cmd_requests(int argc, char **argv);
+int cmd_approve(int argc, char **argv);
+int cmd_deny(int argc, char **argv);
+int cmd_workspace(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_nats_config(int argc, char **argv);
 

@@ -1,5 +1,6 @@
 // "connect" makes a connection: with an enrolment token, or with a code that somebody confirms in
 // the browser. A running agent picks it up by itself.
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -112,6 +113,14 @@ static bool is_connected(const struct workplace *place, const char *api_url)
     return true;
 }
 
+// Nothing has been stored until then; what was asked for expires at the other side.
+static void on_interrupt(int number)
+{
+    static const char text[] = "\nopengeni-agent: interrupted; this machine was not connected\n";
+    (void)!write(STDERR_FILENO, text, sizeof text - 1);
+    _exit(128 + number);
+}
+
 static struct connection *obtain(const struct invocation *invocation, const char *token,
                                  const char *public_key, struct fail *why)
 {
@@ -132,9 +141,12 @@ static struct connection *obtain(const struct invocation *invocation, const char
                                            .display = display_is_there(),
                                            .wants_screen = wants_screen};
     curl_global_init(CURL_GLOBAL_DEFAULT);
+    struct sigaction interrupted = {.sa_handler = on_interrupt}, before;
+    sigaction(SIGINT, &interrupted, &before);
     struct connection *connection =
         token ? exchange_token(&client, token, &machine, &origin, why)
               : device_connect(&client, workspace_id, &machine, &origin, show_prompt, why);
+    sigaction(SIGINT, &before, NULL);
     curl_global_cleanup();
     mem_free(name);
     return connection;
@@ -144,6 +156,11 @@ static int report(const struct workplace *place, const struct connection *connec
 {
     say("Connected to %s, workspace %s.", connection->api_url, connection->workspace_id);
     say("    connection  %s", connection->id);
+    say("Its members can now run any command here that you can run, and read and write your "
+        "files.");
+    say(connection->consented_screen_control
+            ? "They can also use this machine's mouse and keyboard."
+            : "They cannot use its mouse and keyboard.");
     if (place->live.running)
         say("The running agent picks it up by itself.");
     else

@@ -341,6 +341,20 @@
 #define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
 #define HUB_PORCH_BACKLOG          1024       // listen(2)
 
+// --- machines that wait for a person's decision (lifecycle 5)
+#define HUB_DEVICES_MAX              512      // machines that wait for a decision
+#define HUB_DEVICES_PER_NETWORK      32       // of them from one network: nobody takes all places
+#define HUB_DEVICE_TTL_MS            600000ll // to walk to a browser, and no longer
+#define HUB_DEVICE_INTERVAL_S        5        // between two questions of one machine (RFC 8628)
+#define HUB_DEVICE_SLACK_MS          1000     // a network that delays one question is no hurry
+#define HUB_DEVICE_SLOWER_MS         5000 // more between questions for who asks too often (RFC 8628)
+#define HUB_DEVICE_AGAIN_MS          30000 // an answer that got lost can be asked for again
+#define HUB_DEVICE_CODE_BYTES_MAX    256   // of a device code as a machine sends it
+#define HUB_DEVICE_STARTS_BURST      10    // requests from one network,
+#define HUB_DEVICE_STARTS_PER_SECOND 0.5   // then slowly
+#define HUB_DEVICE_POLLS_BURST       60    // questions from one network,
+#define HUB_DEVICE_POLLS_PER_SECOND  2     // then at the pace of ten waiting machines
+
 // --- the hub's relay (streams 14)
 #define RELAY_MESSAGE_BYTES_MAX     (16u << 20)         // of one WebSocket message of either end
 #define RELAY_OPEN_BYTES_MAX        (8u << 10)          // the first message
@@ -409,10 +423,10 @@
 #define SHELL_NOTICE_MS        800   // a shorter loss is nobody's business
 #define SHELL_TOKEN_SPARE_MS   5000  // a viewer's token is replaced so long before its end
 #define SHELL_GRANT_MS         5000  // the hub's answer when it is asked for one
-#define SHELL_PROBE_MS         15000       // of silence; then the machine is asked for the terminal
-#define SHELL_ANSWER_MS        5000        // its answer to that, or to a new size of the window
-#define SHELL_OFFLINE_MS       2000        // until it is asked again when nobody listened
-#define SHELL_DRAIN_MS         1000        // for what was typed, or printed, before the end
+#define SHELL_PROBE_MS         15000 // of silence; then the machine is asked for the terminal
+#define SHELL_ANSWER_MS        5000  // its answer to that, or to a new size of the window
+#define SHELL_OFFLINE_MS       2000  // until it is asked again when nobody listened
+#define SHELL_DRAIN_MS         1000  // for what was typed, or printed, before the end
 #define SHELL_RIVAL_MS         3000  // a connection that ends sooner was taken by another viewer
 #define SHELL_RIVAL_TIMES      2     // when that happens so often
 #define SHELL_PATIENCE_MS      60000 // without a person there, for a relay or machine that is away

@@ -98,11 +98,6 @@ def test_guessing_is_slowed_down_and_enrolling_is_not(hub):
         assert hub.exchange(hub.token())[0] == 201
 
 
-def test_the_device_flow_is_refused_as_agents_expect(hub):
-    status, answer = hub.post("/v1/enrollments/device/start", {"workspaceId": str(uuid.uuid4())})
-    assert status == 404 and "token" in answer["error"]["message"]
-
-
 def test_nothing_secret_is_logged_or_stored(hub):
     token = hub.token()
     credentials = hub.exchange(token)[1]["credentials"]
