@@ -116,7 +116,7 @@ static void exchange(struct hub *hub, const struct http_request *request, json_t
         enrol_exchange(&enrol, token, &machine, &places, &credentials, id, &why);
     if (result == ENROLLED) {
         atomic_fetch_add(&hub->enrolments, 1);
-        hub_cut(hub, id); // whoever is connected has an older bearer
+        hub_cut_older(hub, id); // whoever is connected has an older bearer
         answer_json(response, 201, json_pack("{s:o}", "credentials", credentials));
     } else {
         if (result == ENROL_IMPOSSIBLE)
@@ -145,7 +145,7 @@ json_t *api_enrol_agreed(struct hub *hub, const struct http_request *request,
     if (enrol_agreed(&enrol, machine, screen_control, &places, &credentials, id, &why) ==
         ENROLLED) {
         atomic_fetch_add(&hub->enrolments, 1);
-        hub_cut(hub, id);
+        hub_cut_older(hub, id);
     } else {
         log_error("enrolment cannot be stored", "reason", log_why(&why), NULL);
     }

@@ -322,10 +322,10 @@ void bus_last_error(struct bus *bus, char *text, size_t room)
     pthread_mutex_unlock(&bus->lock);
 }
 
-void bus_cut(struct bus *bus, const char *machine)
+void bus_cut(struct bus *bus, const char *machine, int64_t before_ns)
 {
     pthread_mutex_lock(&bus->lock);
-    cuts_add(&bus->cuts, machine, clock_mono_ms());
+    cuts_add(&bus->cuts, machine, before_ns, clock_mono_ms());
     pthread_cond_broadcast(&bus->changed);
     pthread_mutex_unlock(&bus->lock);
 }

@@ -31,6 +31,6 @@ bool bus_wait_up(struct bus *bus, int ms); // true as soon as it is up
 uint64_t bus_connects(struct bus *bus);
 void bus_last_error(struct bus *bus, char *text, size_t room);
 
-// Ends every connection of a machine, at once and for those that are just being made. Returns
-// before it is done.
-void bus_cut(struct bus *bus, const char *machine);
+// Ends the connections of a machine that were begun before a moment (cut.h), at once and those that
+// are just being made. Returns before it is done.
+void bus_cut(struct bus *bus, const char *machine, int64_t before_ns);

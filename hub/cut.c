@@ -7,7 +7,6 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
@@ -23,7 +22,7 @@ void cuts_fini(struct cuts *cuts)
     *cuts = (struct cuts){0};
 }
 
-void cuts_add(struct cuts *cuts, const char *machine, int64_t now_ms)
+void cuts_add(struct cuts *cuts, const char *machine, int64_t before_ns, int64_t now_ms)
 {
     size_t i = 0;
     while (i < cuts->count && strcmp(cuts->entries[i].order.machine, machine) != 0)
@@ -32,8 +31,7 @@ void cuts_add(struct cuts *cuts, const char *machine, int64_t now_ms)
         cuts->room = cuts->room ? 2 * cuts->room : 16;
         cuts->entries = mem_resize(cuts->entries, cuts->room * sizeof *cuts->entries);
     }
-    cuts->entries[i] =
-        (struct cut){.order = {.decided_ms = clock_wall_ms()}, .at_ms = now_ms, .left = 2};
+    cuts->entries[i] = (struct cut){.order = {.before_ns = before_ns}, .at_ms = now_ms, .left = 2};
     snprintf(cuts->entries[i].order.machine, UUID_BYTES, "%s", machine);
 }
 
@@ -75,17 +73,43 @@ static json_t *connections_of(natsConnection *system, const char *server, const 
     return list;
 }
 
+// "Z" or "+07:00": seconds east of Greenwich.
+static bool parse_zone(const char *text, int64_t *east_s)
+{
+    static const char form[] = "+00:00";
+    *east_s = 0;
+    if (strcmp(text, "Z") == 0)
+        return true;
+    if (strlen(text) != strlen(form) || (*text != '+' && *text != '-'))
+        return false;
+    for (int i = 1; form[i]; i++)
+        if (form[i] == ':' ? text[i] != ':' : text[i] < '0' || text[i] > '9')
+            return false;
+    int hours = (text[1] - '0') * 10 + text[2] - '0',
+        minutes = (text[4] - '0') * 10 + text[5] - '0';
+    *east_s = (hours * 3600 + minutes * 60) * (*text == '-' ? -1 : 1);
+    return true;
+}
+
 int64_t cut_parse_time(const char *text)
 {
     struct tm tm = {0};
     const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!rest)
         return -1;
-    int64_t ms = 0, unit = 100;
+    int64_t ns = 0, unit = 100000000, east_s;
     if (*rest == '.')
         for (rest++; *rest >= '0' && *rest <= '9'; rest++, unit /= 10)
-            ms += (*rest - '0') * unit;
-    return strcmp(rest, "Z") == 0 ? (int64_t)timegm(&tm) * 1000 + ms : -1;
+            ns += (*rest - '0') * unit;
+    if (!parse_zone(rest, &east_s))
+        return -1;
+    int64_t unix_s = (int64_t)timegm(&tm) - east_s;
+    return unix_s >= 0 && unix_s < INT64_MAX / 1000000000 ? unix_s * 1000000000 + ns : -1;
+}
+
+bool cut_concerns(const struct cut_order *order, const char *start)
+{
+    return order->before_ns == CUT_EVERY || !start || cut_parse_time(start) < order->before_ns;
 }
 
 static bool kick(natsConnection *system, const char *subject, json_t *connection)
@@ -109,8 +133,7 @@ void cut_carry_out(natsConnection *system, const struct cut_order *order)
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *connection = json_array_get(list, i);
-        const char *start = json_string_value(json_object_get(connection, "start"));
-        if (start && cut_parse_time(start) > order->decided_ms)
+        if (!cut_concerns(order, json_string_value(json_object_get(connection, "start"))))
             continue;
         count++;
         if (!kick(system, subject, connection))

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "hub/bus.h"
+#include "hub/cut.h"
 #include "hub/devices.h"
 #include "hub/http_server.h"
 #include "hub/limiter.h"
@@ -170,13 +171,34 @@ static bool nats_is_ready(void *context)
 static void on_flood(void *context, const char *machine)
 {
     struct hub *hub = context;
-    bus_cut(hub->bus, machine);
+    bus_cut(hub->bus, machine, CUT_EVERY);
+}
+
+// The relay's clock counts ms: what began in this one is older, too.
+static void cut_relay(struct hub *hub, const char *machine)
+{
+    relay_cut(relay_socket_relay(hub->relay), machine, clock_mono_ms() + 1);
 }
 
 void hub_cut(struct hub *hub, const char *machine)
 {
-    bus_cut(hub->bus, machine);
-    relay_cut(relay_socket_relay(hub->relay), machine, clock_mono_ms());
+    bus_cut(hub->bus, machine, CUT_EVERY);
+    cut_relay(hub, machine);
+}
+
+static void read_generation(void *generation, struct machine *machine)
+{
+    *(int64_t *)generation = machine->record.generation;
+}
+
+void hub_cut_older(struct hub *hub, const char *machine)
+{
+    int64_t generation = 0;
+    roster_visit(hub->roster, machine, read_generation, &generation);
+    if (generation == 1)
+        return; // the first enrolment: nothing is older
+    bus_cut(hub->bus, machine, clock_wall_ns());
+    cut_relay(hub, machine);
 }
 
 // A server of our own that cannot start at all ends the hub with the reason; one that runs by

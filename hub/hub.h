@@ -72,3 +72,7 @@ bool hub_healthy(struct hub *hub);
 
 // Ends everything that a machine has open, at NATS and at the relay.
 void hub_cut(struct hub *hub, const char *machine);
+
+// The same for what was begun before now: a machine that has just enrolled again may come back as
+// soon as it is told so.
+void hub_cut_older(struct hub *hub, const char *machine);
