@@ -17,19 +17,21 @@
 struct listing {
     const char *workspace;
     json_t *machines, *one;
+    bool whole;
 };
 
 static void list_one(void *context, struct machine *machine)
 {
     struct listing *listing = context;
-    json_array_append_new(listing->machines,
-                          machine_json(machine, listing->workspace, MACHINE_SUMMARY));
+    json_array_append_new(listing->machines, listing->whole
+                                                 ? machine_json(machine, listing->workspace)
+                                                 : machine_summary(machine));
 }
 
 static void show_one(void *context, struct machine *machine)
 {
     struct listing *listing = context;
-    listing->one = machine_json(machine, listing->workspace, MACHINE_WHOLE);
+    listing->one = machine_json(machine, listing->workspace);
 }
 
 void api_control(struct hub *hub, const char *id, const struct http_request *request,
@@ -46,8 +48,12 @@ void api_control(struct hub *hub, const char *id, const struct http_request *req
 void api_machines(struct hub *hub, const char *id, const struct http_request *request,
                   struct http_response *response)
 {
-    (void)id, (void)request;
-    struct listing listing = {.workspace = hub->store.workspace, .machines = json_array()};
+    (void)id;
+    char *detail = http_query(request, "detail");
+    struct listing listing = {.workspace = hub->store.workspace,
+                              .machines = json_array(),
+                              .whole = detail && strcmp(detail, "whole") == 0};
+    mem_free(detail);
     roster_each(hub->roster, list_one, &listing);
     answer_json(response, 200,
                 json_pack("{s:s, s:o}", "workspace_id", hub->store.workspace, "machines",

@@ -76,10 +76,7 @@ static void print_table(json_t *machines)
 static void add_offline(void *context, struct machine *machine)
 {
     json_t *answer = context;
-    json_array_append_new(json_object_get(answer, "machines"),
-                          machine_json(machine,
-                                       json_string_value(json_object_get(answer, "workspace_id")),
-                                       MACHINE_SUMMARY));
+    json_array_append_new(json_object_get(answer, "machines"), machine_summary(machine));
 }
 
 static bool read_store(const struct data_dir *dir, json_t **answer, struct fail *why)

@@ -45,7 +45,7 @@ bool http_has_token(const struct http_request *request, const char *token)
 
 void answer_json(struct http_response *response, int status, json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT);
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(6));
     json_decref(value);
     answer_text(response, status, "application/json", text ? text : "{}");
     mem_free(text);

@@ -1,5 +1,7 @@
 #include "hub/machine_json.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/limits.h"
 #include "hub/roster.h"
@@ -28,7 +30,7 @@ static json_t *capabilities_json(const Og__Capabilities *has)
 }
 
 // What the machine said last about itself, decoded when it is asked for.
-static void add_hello(json_t *object, const struct machine *machine, enum machine_detail detail)
+static void add_hello(json_t *object, const struct machine *machine)
 {
     struct arena arena;
     arena_init(&arena, HUB_EVENT_ARENA_BYTES);
@@ -41,7 +43,7 @@ static void add_hello(json_t *object, const struct machine *machine, enum machin
         json_object_set_new(object, "desktop",
                             json_boolean(hello->capabilities && hello->capabilities->desktop));
     }
-    if (hello && detail == MACHINE_WHOLE)
+    if (hello)
         json_object_set_new(
             object, "hello",
             json_pack("{s:s, s:s, s:s, s:s, s:o}", "host_name", hello->machine_name,
@@ -60,8 +62,58 @@ static json_t *sample_json(const struct sample *sample)
         "disk_used", (json_int_t)sample->disk_used, "disk_total", (json_int_t)sample->disk_total);
 }
 
-json_t *machine_json(const struct machine *machine, const char *workspace,
-                     enum machine_detail detail)
+// Decoded once, not for each list.
+static void read_hello(struct machine *machine)
+{
+    struct arena arena;
+    arena_init(&arena, HUB_EVENT_ARENA_BYTES);
+    const Og__Hello *hello =
+        decode_message(&arena, &og__hello__descriptor, machine->hello, machine->hello_size, NULL);
+    snprintf(machine->version, sizeof machine->version, "%s", hello ? hello->agent_version : "");
+    machine->desktop = hello && hello->capabilities && hello->capabilities->desktop;
+    machine->hello_read = true;
+    arena_fini(&arena);
+}
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+    json_object_set_new_nocheck(object, key, value);
+}
+
+json_t *machine_summary(struct machine *machine)
+{
+    const struct machine_record *record = &machine->record;
+    const struct sample *sample = &machine->sample;
+    json_t *object = json_object();
+    if (machine->hello && !machine->hello_read)
+        read_hello(machine);
+    set(object, "id", json_string_nocheck(record->id));
+    set(object, "name", json_string(record->name));
+    set(object, "state", json_string_nocheck(state_of(machine)));
+    set(object, "os", json_string_nocheck(record->os));
+    set(object, "arch", json_string_nocheck(record->arch));
+    set(object, "seen_ms", json_integer((json_int_t)machine->seen_ms));
+    set(object, "screen_control", json_boolean(record->screen_control));
+    if (machine->hello_read) {
+        set(object, "version", json_string(machine->version));
+        set(object, "desktop", json_boolean(machine->desktop));
+    }
+    if (machine->online) {
+        set(object, "uptime_ms", json_integer((json_int_t)machine->uptime_ms));
+        set(object, "draining", json_boolean(machine->draining));
+    }
+    if (sample->unix_ms) {
+        json_t *metrics = json_object();
+        set(metrics, "load1", json_real(sample->load1));
+        set(metrics, "cpu_percent", json_real(sample->cpu_percent));
+        set(metrics, "mem_used", json_integer((json_int_t)sample->mem_used));
+        set(metrics, "mem_total", json_integer((json_int_t)sample->mem_total));
+        set(object, "metrics", metrics);
+    }
+    return object;
+}
+
+json_t *machine_json(const struct machine *machine, const char *workspace)
 {
     const struct machine_record *record = &machine->record;
     // The address of the live process, where requests go (".rpc").
@@ -85,11 +137,9 @@ json_t *machine_json(const struct machine *machine, const char *workspace,
         json_object_set_new(object, "uptime_ms", json_integer((json_int_t)machine->uptime_ms));
         json_object_set_new(object, "draining", json_boolean(machine->draining));
     }
-    add_hello(object, machine, detail);
-    if (detail == MACHINE_WHOLE) {
-        json_object_set_new(object, "generation", json_integer(record->generation));
-        json_object_set_new(object, "goodbye_reason", json_integer(machine->goodbye));
-        json_object_set_new(object, "ignored_messages", json_integer((json_int_t)machine->ignored));
-    }
+    add_hello(object, machine);
+    json_object_set_new(object, "generation", json_integer(record->generation));
+    json_object_set_new(object, "goodbye_reason", json_integer(machine->goodbye));
+    json_object_set_new(object, "ignored_messages", json_integer((json_int_t)machine->ignored));
     return object;
 }

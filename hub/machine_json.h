@@ -5,7 +5,7 @@
 
 struct machine;
 
-enum machine_detail { MACHINE_SUMMARY, MACHINE_WHOLE };
+// What a list shows of each machine, for people and for the names that a shell completes.
+json_t *machine_summary(struct machine *machine);
 
-json_t *machine_json(const struct machine *machine, const char *workspace,
-                     enum machine_detail detail);
+json_t *machine_json(const struct machine *machine, const char *workspace);

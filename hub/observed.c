@@ -73,6 +73,7 @@ static void remember(void *context, struct machine *machine)
         mem_free(machine->hello);
         machine->hello = mem_copy(memory->hello, memory->hello_size);
         machine->hello_size = memory->hello_size;
+        machine->hello_read = false;
     }
 }
 

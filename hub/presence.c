@@ -171,6 +171,7 @@ enum heard roster_hello(struct roster *roster, const char *id, const char *insta
             machine->hello = mem_copy(data, size);
             machine->hello_size = size;
             machine->hello_unsaved = true;
+            machine->hello_read = false;
         }
     }
     pthread_mutex_unlock(&roster->lock);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/limits.h"
 #include "hub/bucket.h"
 #include "hub/store.h"
 
@@ -39,6 +40,9 @@ struct machine {
     void *hello; // as it came; NULL: none yet
     size_t hello_size;
     bool hello_unsaved;
+    bool hello_read; // what follows has been taken from it (machine_json.c)
+    char version[HUB_VERSION_BYTES];
+    bool desktop;
     struct sample sample;
     int64_t sample_saved_ms; // unix_ms of the sample that was saved last
     struct bucket connects, messages;

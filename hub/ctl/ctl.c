@@ -254,8 +254,10 @@ bool ctl_call(struct ctl *ctl, const Og__ControlRequest *request, struct reply *
 
 void ctl_json(json_t *value)
 {
-    json_dumpf(value, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
-    fputc('\n', stdout);
+    // At once: json_dumpf locks the stream for every word.
+    char *text = json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+    puts(text ? text : "null");
+    mem_free(text);
     json_decref(value);
 }
 

@@ -292,11 +292,12 @@
 #define HUB_NATS_CONFIG_BYTES_MAX  16384     // of the configuration we write
 #define HUB_COUNTER_MASK           ((1ull << 53) - 1) // what JSON numbers hold exactly
 #define HUB_HELLO_BYTES_MAX        (16u << 10)        // kept for as long as the machine
-#define HUB_EVENT_ARENA_BYTES      (1u << 20)         // a decoded hello or event
-#define HUB_NATS_LINE_BYTES        4096               // of nats-server's log
-#define HUB_NATS_STOP_MS           5000               // then nats-server is killed
-#define HUB_NATS_RESTART_MS        250                // doubled with each end that comes soon
-#define HUB_NATS_RESTART_MAX_MS    10000              // the doubling ends here
+#define HUB_VERSION_BYTES          64         // of an agent, as lists show it: longer ones are cut
+#define HUB_EVENT_ARENA_BYTES      (1u << 20) // a decoded hello or event
+#define HUB_NATS_LINE_BYTES        4096       // of nats-server's log
+#define HUB_NATS_STOP_MS           5000       // then nats-server is killed
+#define HUB_NATS_RESTART_MS        250        // doubled with each end that comes soon
+#define HUB_NATS_RESTART_MAX_MS    10000      // the doubling ends here
 #define HUB_NATS_STABLE_MS         30000      // up for so long: the next restart is quick again
 #define HUB_BUS_DIAL_MS            5000       // the hub's own connection to nats-server
 #define HUB_BUS_PING_MS            20000      // nats-server is on the same machine: enough

@@ -15,6 +15,16 @@ def test_a_machine_goes_through_its_states(hub):
     assert shown["metrics"]["mem_total"] == 1 << 30 and shown["uptime_ms"] == 1000
     assert shown["hello"]["capabilities"]["exec"] is True
     assert abs(shown["seen_ms"] / 1000 - time.time()) < 5
+    # the list is short; all of it is there on request
+    listed = hub.admin("GET", "/api/machines")[1]["machines"]
+    assert len(listed) == 1 and set(listed[0]) < set(shown)
+    assert {"id", "name", "state", "os", "arch", "seen_ms", "version", "desktop", "screen_control",
+            "uptime_ms", "draining", "metrics"} == set(listed[0])
+    for key in set(listed[0]) - {"metrics", "desktop"}:
+        assert listed[0][key] == shown[key]
+    assert listed[0]["metrics"].items() <= shown["metrics"].items()
+    whole = hub.admin("GET", "/api/machines?detail=whole")[1]["machines"]
+    assert set(whole[0]) == set(shown)
     machine.goodbye(reason=3)
     wait_until(lambda: hub.state(machine.id) == "offline", 5)
     assert hub.show(machine.id)["goodbye_reason"] == 3
