@@ -111,6 +111,8 @@ static natsStatus dial(struct bus *bus, size_t which)
     if (status == NATS_OK)
         status = natsOptions_SetPingInterval(options, HUB_BUS_PING_MS);
     if (status == NATS_OK)
+        status = natsOptions_SetMaxPingsOut(options, HUB_BUS_PINGS);
+    if (status == NATS_OK)
         status = natsOptions_SetClosedCB(options, on_closed, bus);
     if (status == NATS_OK)
         status = natsOptions_SetErrorHandler(options, on_error, bus);

@@ -13,6 +13,7 @@
 #include "base/notify.h"
 #include "base/thread.h"
 #include "hub/hub.h"
+#include "hub/nats_server.h"
 #include "hub/roster.h"
 
 struct clerk {
@@ -32,15 +33,29 @@ static void save(struct hub *hub, bool *failing)
     *failing = !saved;
 }
 
+// One that hangs is as bad as one that has ended, and does not end by itself.
+static void look_after_nats(struct hub *hub, int64_t *down_ms)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (!hub->nats || hub_healthy(hub))
+        *down_ms = 0;
+    else if (!*down_ms)
+        *down_ms = now_ms;
+    else if (now_ms - *down_ms >= HUB_NATS_HUNG_MS && nats_server_kill(hub->nats, HUB_NATS_HUNG_MS))
+        log_error("nats-server runs and does not answer: killed, to be started again", NULL);
+}
+
 static void *run(void *argument)
 {
     struct clerk *clerk = argument;
     struct pollfd stop = {.fd = cancel_fd(clerk->stop), .events = POLLIN};
     bool failing = false;
+    int64_t nats_down_ms = 0;
     int64_t saved_ms = clock_boot_ms(), renewed_ms = saved_ms;
     while (poll(&stop, 1, HUB_TICK_MS) <= 0) {
         struct moment now = moment_now();
         roster_tick(clerk->hub->roster, now);
+        look_after_nats(clerk->hub, &nats_down_ms);
         if (now.mono_ms - saved_ms >= HUB_SAVE_MS) {
             saved_ms = now.mono_ms;
             save(clerk->hub, &failing);

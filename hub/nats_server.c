@@ -27,7 +27,8 @@ struct nats_server {
     struct cancel *stop;
     pthread_t thread;
     pthread_mutex_t lock;
-    int pidfd; // -1 while it does not run
+    int pidfd;        // -1 while it does not run
+    int64_t began_ms; // mono: when it was started last
     bool ended, ready;
     uint64_t starts;
     char error[FAIL_WHAT_BYTES];
@@ -146,6 +147,7 @@ static void run_once(struct nats_server *server)
     }
     pthread_mutex_lock(&server->lock);
     server->pidfd = process.pidfd;
+    server->began_ms = clock_mono_ms();
     server->starts++;
     pthread_mutex_unlock(&server->lock);
     log_info("nats-server started", "pid", log_num(process.pid), NULL);
@@ -215,6 +217,16 @@ void nats_server_reload(struct nats_server *server)
     pthread_mutex_lock(&server->lock);
     signal_server(server->pidfd, SIGHUP); // the descriptor is open as long as it is stored here
     pthread_mutex_unlock(&server->lock);
+}
+
+bool nats_server_kill(struct nats_server *server, int64_t age_ms)
+{
+    pthread_mutex_lock(&server->lock);
+    bool kills = server->pidfd >= 0 && clock_mono_ms() - server->began_ms >= age_ms;
+    if (kills)
+        signal_server(server->pidfd, SIGKILL); // a stopped process takes no other
+    pthread_mutex_unlock(&server->lock);
+    return kills;
 }
 
 bool nats_server_ready(struct nats_server *server)

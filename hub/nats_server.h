@@ -34,4 +34,8 @@ bool nats_server_ready(struct nats_server *server);
 bool nats_server_ended(struct nats_server *server, char *error, unsigned long room);
 uint64_t nats_server_starts(struct nats_server *server);
 
+// Kills it when it has run for at least that long, so that it is started again: for one that does
+// not answer any more. False when it does not run, or not for so long.
+bool nats_server_kill(struct nats_server *server, int64_t age_ms);
+
 void nats_server_stop(struct nats_server *server); // NULL is accepted

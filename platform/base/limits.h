@@ -300,7 +300,9 @@
 #define HUB_NATS_RESTART_MAX_MS    10000      // the doubling ends here
 #define HUB_NATS_STABLE_MS         30000      // up for so long: the next restart is quick again
 #define HUB_BUS_DIAL_MS            5000       // the hub's own connection to nats-server
-#define HUB_BUS_PING_MS            20000      // nats-server is on the same machine: enough
+#define HUB_BUS_PING_MS            3000       // the hub asks nats-server whether it is there
+#define HUB_BUS_PINGS              2          // so many unanswered: the connection is lost
+#define HUB_NATS_HUNG_MS           10000      // out of reach for so long: hangs, and is killed
 #define HUB_BUS_BACKOFF_MS         50         // doubled with each attempt,
 #define HUB_BUS_BACKOFF_MAX_MS     2000       // up to this
 #define HUB_BUS_PENDING_MESSAGES   65536      // not yet handled, per subject

@@ -280,15 +280,39 @@ def test_a_missing_or_wrong_server_program_is_named(tmp_path):
 
 def test_the_server_is_started_again_when_it_dies(hub):
     machine = hub.machine().online()
-    pid = int(hub.log().split("nats-server started pid=")[1].split()[0])
-    os.kill(pid, signal.SIGKILL)
+    os.kill(server_pid(hub), signal.SIGKILL)
     wait_until(lambda: machine.nats.closed, 5)
     wait_until(lambda: hub.metric("nats_connects_total") == 2 and hub.get("/healthz")[0] == 200, 10)
     machine.online()
 
 
+def test_a_server_that_hangs_is_killed_and_started_again(hub):
+    machine = hub.machine().online()
+    pid = server_pid(hub)
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: hub.get("/healthz")[0] == 503, 60, step=0.2, what="the hub to notice")
+    assert hub.admin("GET", "/api/machines")[0] == 200  # it serves all the same
+    assert hub.exchange(hub.token())[0] == 201
+    wait_until(lambda: hub.get("/healthz")[0] == 200, 60, step=0.2, what="a new server")
+    assert server_pid(hub) != pid and not os.path.exists(f"/proc/{pid}/exe")
+    assert "runs and does not answer" in hub.log()
+    wait_until(lambda: machine.nats.closed)
+    machine.online()
+    # The hub ends as cleanly while the server hangs.
+    pid = server_pid(hub)
+    os.kill(pid, signal.SIGSTOP)
+    assert hub.stop(timeout=60) == 0
+    assert not os.path.exists(f"/proc/{pid}/exe")
+    hub.start()
+    machine.online()
+
+
+def server_pid(hub):
+    return int(hub.log().split("nats-server started pid=")[-1].split()[0])
+
+
 def test_the_server_does_not_outlive_the_hub(hub):
-    pid = int(hub.log().split("nats-server started pid=")[1].split()[0])
+    pid = server_pid(hub)
     hub.kill()
     def gone():
         try:
