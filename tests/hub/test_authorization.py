@@ -257,9 +257,12 @@ def test_an_old_server_is_named_and_never_shown_to_others(make_hub):
     legacy.nats.publish(f"agent.{legacy.workspace}.{legacy.id}.events", event.SerializeToString())
     wait_until(lambda: hub.state(legacy.id) == "online")
     assert hub.show(legacy.id)["subject"] == f"agent.{legacy.workspace}.{legacy.id}"
-    done = run("serve", "--data", hub.data + "2", "--listen", "0.0.0.0:8000", "--nats-server", old,
-               check=False)
-    assert done.returncode == 1 and "2.10 or newer" in done.stderr
+    run("revoke", "--data", hub.data, legacy.id)  # the hub forgets it, and cannot keep it out
+    assert hub.state(legacy.id) == "revoked" and not legacy.nats.closed
+    for wide in (["--listen", "0.0.0.0:8000"], ["--listen", "[::]:8000", "--no-tls"],
+                 ["--listen", "127.0.0.1:8000", "--agents", "0.0.0.0:8001"]):
+        done = run("serve", "--data", hub.data + "2", *wide, "--nats-server", old, check=False)
+        assert done.returncode == 1 and "2.10 or newer" in done.stderr, (wide, done.stderr)
 
 
 def test_a_missing_or_wrong_server_program_is_named(tmp_path):

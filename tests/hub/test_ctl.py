@@ -2,8 +2,12 @@
 
 import json
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -168,3 +172,44 @@ def test_bash_completes_names(connected, person):
     done = subprocess.run(["bash", "--norc", "-c", text], env=person.environment, text=True,
                           capture_output=True)
     assert done.stdout.splitlines()[0] == "workstation" and "_opengeni_ctl" in done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="no fish here")
+def test_fish_completes_names(connected, person):
+    script = os.path.join(ROOT, "packaging/completions/opengeni-ctl.fish")
+    text = f'source "{script}"; complete -C "opengeni-ctl exec w"; complete -C "opengeni-ctl mach"'
+    done = subprocess.run(["fish", "--no-config", "-c", text], env=person.environment, text=True,
+                          capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.stdout.split()[0] == "workstation" and "machines" in done.stdout, done
+
+
+@pytest.mark.skipif(not shutil.which("zsh"), reason="no zsh here")
+def test_zsh_completes_names(connected, person):
+    """zsh completes in an interactive shell only: it gets a terminal, and a person who types."""
+    directory = os.path.join(ROOT, "packaging/completions")
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**person.environment, "TERM": "dumb", "PS1": "> "})
+    try:
+        os.write(terminal, f"fpath=({directory} $fpath); autoload -U compinit; compinit -u -D; "
+                 "PS1=ready' '\n".encode())
+        seen = read_until(terminal, "ready ")
+        os.write(terminal, b"print -r -- opengeni-ctl exec w\b")
+        os.write(terminal, b"\x15opengeni-ctl exec w\t")
+        read_until(terminal, "exec workstation")
+        os.write(terminal, b"\x15opengeni-ctl mach\t")
+        read_until(terminal, "opengeni-ctl machines")
+        assert "not found" not in seen
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def read_until(terminal, text, seconds=60):
+    seen, end = "", time.monotonic() + seconds
+    while text not in seen.replace("\b", ""):
+        assert time.monotonic() < end, seen
+        if select.select([terminal], [], [], 1)[0]:
+            seen += os.read(terminal, 65536).decode(errors="replace")
+    return seen

@@ -8,7 +8,9 @@ import threading
 import time
 import uuid
 
-from hubrig import HUB, claims, run
+import pytest
+
+from hubrig import HUB, Machine, NatsError, claims, run
 
 
 def test_a_token_enrols_one_machine(hub):
@@ -47,6 +49,28 @@ def test_a_token_expires(hub):
     time.sleep(2.1)
     status, answer = hub.exchange(token)
     assert status == 401 and answer["error"]["code"] == "token_expired"
+
+
+def test_what_another_hub_gave_out_is_refused(make_hub):
+    hub, other = make_hub(), make_hub()
+    status, answer = hub.exchange(other.token())
+    assert status == 401 and answer["error"]["code"] == "unauthorized"
+    assert "not an enrolment token of this hub" in answer["error"]["message"]
+    assert hub.admin("GET", "/api/machines")[1]["machines"] == []
+    # one that this hub's own key has signed, for a workspace that it does not have
+    token = hub.token()
+    hub.stop()
+    for name in os.listdir(hub.data):
+        if name.startswith("hub.db"):
+            os.unlink(os.path.join(hub.data, name))
+    hub.start()
+    status, answer = hub.exchange(token)
+    assert status == 401 and "not an enrolment token of this hub" in answer["error"]["message"]
+    # a machine of the other hub cannot connect here
+    credentials = other.enrol()
+    with pytest.raises((NatsError, OSError), match="Authorization Violation"):
+        Machine(hub, credentials).connect()
+    assert Machine(other, credentials).connect()
 
 
 def test_the_token_command_prints_nothing_else_and_wants_sense(hub):

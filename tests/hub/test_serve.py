@@ -7,6 +7,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 import urllib.request
 
@@ -90,6 +91,19 @@ def test_root_works_as_the_owner(make_hub, tmp_path):
     token = hub.token()
     assert token.startswith("oget_")
     assert {os.stat(os.path.join(hub.data, n)).st_uid for n in os.listdir(hub.data)} == {12345}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_the_directory_of_another_is_refused(make_hub):
+    """The path is open to everybody here, so that the owner is what is refused."""
+    with tempfile.TemporaryDirectory(prefix="opengeni-hub-") as public:
+        os.chmod(public, 0o755)
+        hub = make_hub(start=False)
+        hub.data = os.path.join(public, "hub")
+        os.mkdir(hub.data, 0o755)
+        done = run(*hub.command()[1:], check=False, user=12345, group=12345, extra_groups=[])
+        assert done.returncode == 1 and "belongs to user 0" in done.stderr, done
+        assert os.listdir(hub.data) == []
 
 
 def test_options_that_make_no_sense(tmp_path):
