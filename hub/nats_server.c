@@ -54,11 +54,13 @@ static void signal_server(int pidfd, int number)
 
 // Warnings of the server that the hub has dealt with: refused clients are reported with the reason,
 // which the server does not know; the configuration is private, and without TLS only when asked
-// for.
+// for; and every agent asks for the older generation's subjects too, which a hub does not give.
 static bool is_known(const char *text)
 {
     return strstr(text, "uthentication") || strstr(text, "uthorization") ||
-           strstr(text, "Plaintext passwords") || strstr(text, "Websocket not configured with TLS");
+           strstr(text, "Plaintext passwords") ||
+           strstr(text, "Websocket not configured with TLS") ||
+           strstr(text, "Subscription Violation");
 }
 
 // "[123] [ERR] text": the server's own level decides ours.

@@ -96,6 +96,7 @@ def test_the_steps_of_a_new_user(own_hub, person):
     assert row.split()[1:4] == ["workstation", "online", "linux/x86_64"]
     machine = row.split()[0]
     assert person.ctl("exec", machine, "--", "echo", "hi").stdout == "hi\n"
+    assert " ERROR " not in own_hub.log() and " WARN " not in own_hub.log(), own_hub.log()
     assert person.ctl("exec", "workstation", "--", "sh", "-c", "exit 7").returncode == 7
 
 
