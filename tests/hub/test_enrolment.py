@@ -1,7 +1,9 @@
 """Tokens become machines: once, durably, and for nobody else."""
 
 import concurrent.futures
+import http.client
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -10,7 +12,7 @@ import uuid
 
 import pytest
 
-from hubrig import HUB, Machine, NatsError, claims, run
+from hubrig import HUB, Machine, NatsError, claims, run, wait_until
 
 
 def test_a_token_enrols_one_machine(hub):
@@ -172,6 +174,56 @@ def test_acknowledged_enrolments_survive_sigkill(hub):
     assert len(acknowledged) > 20
     from hubrig import Machine
     for credentials in list(acknowledged.values())[:10]:
+        Machine(hub, credentials).connect().nats.close()
+
+
+def can_trace():
+    return shutil.which("strace") and subprocess.run(
+        ["strace", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not can_trace(), reason="no strace here, or not allowed to trace")
+def test_killed_before_each_write_an_enrolment_is_whole_or_not_there(make_hub):
+    """Kill points: the hub ends at its nth write or sync of a database, for each n that the first
+    two enrolments have."""
+    hub = make_hub()
+    acknowledged, killed = {}, 0
+    for n in range(1, 13):
+        tokens = run("token", "--data", hub.data, "--count", 2).split()
+        hub.stop()
+        calls = "pwrite64,fdatasync,fsync"
+        hub.log_file = open(hub.log_path, "ab")
+        hub.process = subprocess.Popen(
+            ["strace", "-D", "-f", "-o", "/dev/null", "-e", "trace=" + calls, "-e",
+             f"inject={calls}:signal=SIGKILL:when={n}", *hub.command()],
+            stdin=subprocess.DEVNULL, stdout=hub.log_file, stderr=hub.log_file)
+        left = list(tokens)
+        try:
+            wait_until(lambda: hub.process.poll() is not None or hub._ready(), 60)
+            while left:
+                status, answer = hub.exchange(left[0])
+                assert status == 201, answer
+                acknowledged[answer["credentials"]["agentId"]] = answer["credentials"]
+                left.pop(0)
+        except (OSError, AssertionError, http.client.HTTPException):
+            assert hub.process.wait(60) != 0
+            killed += 1
+        hub.kill()
+        hub.process.wait()
+        hub.start()
+        known = {m["id"] for m in hub.admin("GET", "/api/machines")[1]["machines"]}
+        assert set(acknowledged) <= known, n
+        if left:  # the one that was not answered: its token is still good, or the machine is there
+            before = len(known)
+            status, answer = hub.exchange(left[0])
+            assert (status == 201) != (status == 401 and answer["error"]["code"] == "token_used")
+            assert status == 201 or before > len(acknowledged)
+            if status == 201:
+                acknowledged[answer["credentials"]["agentId"]] = answer["credentials"]
+            else:
+                acknowledged.update({m: None for m in known if m not in acknowledged})
+    assert killed >= 5
+    for credentials in [c for c in acknowledged.values() if c][:5]:
         Machine(hub, credentials).connect().nats.close()
 
 
