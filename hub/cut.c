@@ -85,8 +85,8 @@ static bool parse_zone(const char *text, int64_t *east_s)
     for (int i = 1; form[i]; i++)
         if (form[i] == ':' ? text[i] != ':' : text[i] < '0' || text[i] > '9')
             return false;
-    int hours = (text[1] - '0') * 10 + text[2] - '0',
-        minutes = (text[4] - '0') * 10 + text[5] - '0';
+    int64_t hours = (text[1] - '0') * 10 + text[2] - '0',
+            minutes = (text[4] - '0') * 10 + text[5] - '0';
     *east_s = (hours * 3600 + minutes * 60) * (*text == '-' ? -1 : 1);
     return true;
 }
