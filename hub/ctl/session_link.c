@@ -103,9 +103,7 @@ static void live(struct session *session)
     if (session->noticed) {
         session_say(session, "connected again");
         // A program that owns the whole screen draws it anew when its size changes.
-        if (modes_other_screen(&session->modes) && session->rows > 1)
-            (void)!sizing_send(&session->sizing, session->ctl, session->options->terminal.id,
-                               session->cols, session->rows - 1);
+        session->redraw = modes_other_screen(&session->modes) && session->rows > 1;
     }
     session->noticed = false;
     session->was_live = true;
@@ -129,7 +127,8 @@ void session_look(struct session *session)
     case VIEWER_LIVE:
         if (session->lost_ms)
             live(session);
-        session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
+        if (!session->unanswered)
+            session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
         break;
     case VIEWER_CLOSED:
         session->close_reason = news.close_reason;
@@ -186,15 +185,31 @@ bool session_online(struct session *session)
 // Every question carries the window's size, so that a lost one does no harm.
 static void ask(struct session *session)
 {
-    session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
+    int64_t begun = clock_mono_ms();
     session->size_due = false;
+    session->unanswered = true;
     if (!session_online(session)) {
-        session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS; // connecting may have taken its time
+        // Where that took its time, the person's keys have waited for it: not too often.
+        int64_t now = clock_mono_ms();
+        session->probe_ms =
+            now + (now - begun < SHELL_NOTICE_MS ? SHELL_OFFLINE_MS : SHELL_PROBE_MS);
         return;
     }
     if (!sizing_send(&session->sizing, session->ctl, session->options->terminal.id, session->cols,
-                     session->rows))
+                     session->redraw ? session->rows - 1 : session->rows))
         no_answer(session, false);
+}
+
+// Its last output and the news of its end may be on their way.
+static void no_terminal(struct session *session)
+{
+    int64_t patience = session->sizing.told_exit ? SHELL_ANSWER_MS : SHELL_DRAIN_MS;
+    if (session->closing_ms)
+        return;
+    if (session->lost_ms || clock_mono_ms() - session->live_ms > patience)
+        session->end = SESSION_NO_TERMINAL;
+    else
+        session->probe_ms = session->live_ms + patience + 1;
 }
 
 static void take_answer(struct session *session)
@@ -208,16 +223,13 @@ static void take_answer(struct session *session)
         if (session->offline_noticed)
             session_say(session, "%s is back", session->ctl->machine.label);
         session->offline_ms = 0;
-        session->offline_noticed = false;
+        session->offline_noticed = session->unanswered = false;
+        session->size_due |= session->redraw;
+        session->redraw = false;
+        session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;
         break;
     case SIZING_NO_TERMINAL:
-        // Its last output and the news of its end may be on their way.
-        if (session->closing_ms)
-            break;
-        if (session->lost_ms || clock_mono_ms() - session->live_ms > SHELL_DRAIN_MS)
-            session->end = SESSION_NO_TERMINAL;
-        else
-            session->probe_ms = session->live_ms + SHELL_DRAIN_MS + 1;
+        no_terminal(session);
         break;
     case SIZING_OFFLINE:
         no_answer(session, true);

@@ -49,6 +49,8 @@ struct session {
     // the machine
     struct sizing sizing;
     bool size_due;
+    bool unanswered;     // the last question: it is put again, however much comes from the relay
+    bool redraw;         // a size that is not the window's goes first: the program draws anew
     unsigned cols, rows; // as last seen
     int64_t probe_ms;    // when to ask for the terminal next
     int64_t offline_ms;  // since when nobody listens there; 0: somebody does

@@ -127,8 +127,10 @@ enum sizing_answer sizing_look(struct sizing *sizing, struct ctl *ctl)
         reply_fini(&reply);
         return SIZING_DONE;
     }
-    if (fault_is(&fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND))
+    if (fault_is(&fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND)) {
+        sizing->told_exit = fault.exit_code >= 0;
         return SIZING_NO_TERMINAL;
+    }
     if (fault.kind == FAULT_OFFLINE)
         return SIZING_OFFLINE;
     // One that does not change sizes is no reason to leave.

@@ -36,6 +36,7 @@ bool terminal_close(struct ctl *ctl, const char *id, int *exit_code, struct faul
 struct sizing {
     struct call *call; // NULL: none
     int64_t until_ms;
+    bool told_exit; // SIZING_NO_TERMINAL: it has ended just now
 };
 enum sizing_answer { SIZING_WAITS, SIZING_DONE, SIZING_NO_TERMINAL, SIZING_OFFLINE, SIZING_LOST };
 bool sizing_send(struct sizing *sizing, struct ctl *ctl, const char *id, unsigned cols,

@@ -181,6 +181,14 @@ class PtyMachine(Machine):
             terminal.hang_up()
         return response
 
+    def deaf(self):
+        """Nobody listens to requests any more; terminals go on."""
+        self.nats.unsubscribe(self.listening)
+        self.nats.flush()
+
+    def hearing(self):
+        self.serve(self.answer)
+
     def gone(self):
         self.stopped = True
         self.nats.close()

@@ -237,7 +237,7 @@ class Machine:
             response = answer(request)
             response.request_id = request.request_id
             self.nats.publish(reply, response.SerializeToString())
-        self.nats.subscribe(self.prefix + ".rpc", handle)
+        self.listening = self.nats.subscribe(self.prefix + ".rpc", handle)
         self.nats.flush()
 
 

@@ -260,6 +260,17 @@ def test_output_faster_than_it_is_read(bench):
     assert out.count(b"x") == 33554432 and out.endswith(b"end\n")
 
 
+def test_a_new_size_reaches_a_machine_that_is_away_for_a_moment(bench):
+    """While its terminal prints all the time."""
+    screen = bench.shell(command=["sh", "-c", "while :; do stty size; sleep .1; done"])
+    screen.sees("30 100\r\n", count=3)
+    bench.machine.deaf()
+    screen.resize(77, 22)
+    screen.sees("is out of reach", timeout=60)
+    bench.machine.hearing()
+    screen.sees("22 77\r\n", timeout=60)
+
+
 def test_a_terminal_that_is_not_there(bench):
     done = bench.ctl("shell", "--attach", "ch-" + "0" * 32, bench.machine.id, input=b"")
     assert done.returncode == 255
