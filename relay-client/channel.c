@@ -359,6 +359,13 @@ struct channel *channel_new(struct relay *relay, const struct channel_policy *po
     return channel;
 }
 
+void channel_hand_over(struct channel *channel, const struct channel_events *events, void *owner)
+{
+    assert(stream_here() && channel->owner && owner);
+    channel->events = events;
+    channel->owner = owner;
+}
+
 void channel_want_send(struct channel *channel)
 {
     if (channel->state == CHANNEL_LIVE)

@@ -45,6 +45,9 @@ void channel_want_send(struct channel *channel);
 // For produce(): room for that much data.
 char *channel_room(size_t size);
 
+// Somebody else gets its events from now on.
+void channel_hand_over(struct channel *channel, const struct channel_events *events, void *owner);
+
 // Stops and resumes reading from the relay.
 void channel_pause(struct channel *channel, bool paused);
 

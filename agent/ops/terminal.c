@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/cancel.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -175,11 +176,37 @@ static void start_kill(struct terminal *terminal)
         timer_set(&terminal->timer, TERMINAL_HANGUP_MS); // try again
 }
 
+static bool was_asked_after(const struct terminal *terminal)
+{
+    const struct terminals *all = terminal->all;
+    for (size_t i = 0; i < TERMINALS_ENDED_KEPT; i++)
+        if (strcmp(all->ended[i].id, terminal->id) == 0)
+            return all->ended[i].asked;
+    return false;
+}
+
+// The end is put off while nobody can have seen the output.
+static void let_channel_go(struct terminal *terminal)
+{
+    struct channel *channel = terminal->channel;
+    int64_t left = terminal->opened_ms + TERMINAL_LINGER_MS - clock_mono_ms();
+    bool is_live = channel && terminal->pump.live,
+         is_wanted = !terminal->hung_up && !terminal->all->stopping,
+         was_seen = terminal->seen || was_asked_after(terminal);
+    if (!is_live || !is_wanted || was_seen || left <= 0) {
+        close_channel(terminal, STREAM_CLOSE_PROCESS_EXIT, "pty exited");
+        return;
+    }
+    terminal->channel = NULL;
+    pump_channel(&terminal->pump, NULL);
+    lingering_begin(&terminal->all->lingering, channel, terminal->relay, terminal->id, left);
+}
+
 // The leader has ended and its output has gone out.
 static void conclude(struct terminal *terminal)
 {
     terminal->drained = true;
-    close_channel(terminal, STREAM_CLOSE_PROCESS_EXIT, "pty exited");
+    let_channel_go(terminal);
     if (terminal->hung_up && !terminal->killed)
         start_kill(terminal); // children that did not mind
     else if (!terminal->killing)
@@ -194,6 +221,7 @@ static void keep_exit_code(const struct terminal *terminal)
         return;
     memcpy(all->ended[all->ended_next].id, terminal->id, TERMINAL_ID_BYTES);
     all->ended[all->ended_next].exit_code = code;
+    all->ended[all->ended_next].asked = false;
     all->ended_next = (all->ended_next + 1) % TERMINALS_ENDED_KEPT;
 }
 
@@ -297,6 +325,7 @@ static void channel_ended(void *terminal_, const struct fail *why)
 static void channel_frame(void *terminal_, const void *data, size_t size)
 {
     struct terminal *terminal = terminal_;
+    terminal->seen = true;
     terminal->used |= size > 0;
     if (!pump_write(&terminal->pump, data, size))
         log_warn("input of a terminal was dropped: its program reads nothing", NULL);
@@ -325,6 +354,7 @@ void terminal_dial(struct terminal *terminal)
 void terminal_attach(struct terminal *terminal)
 {
     terminal->attached = true;
+    terminal->opened_ms = clock_mono_ms();
     if (terminal->state == TERMINAL_OPENING)
         terminal->state = TERMINAL_RUNNING;
     pump_start(&terminal->pump, terminal->pty.master);

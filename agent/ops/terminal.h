@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/limits.h"
+#include "ops/lingering.h"
 #include "ops/terminals.h"
 #include "pty/pty.h"
 #include "relay/channel.h"
@@ -23,8 +24,10 @@ struct terminals {
     struct {
         char id[TERMINAL_ID_BYTES];
         int exit_code;
+        bool asked;                // somebody knows already
     } ended[TERMINALS_ENDED_KEPT]; // the latest, around
     size_t ended_next;
+    struct lingerings lingering;
     bool stopping;
     int64_t stopping_ms;       // since when
     struct stream_timer timer; // while stopping: looks whether all have gone
@@ -70,7 +73,9 @@ struct terminal {
     struct pty pty; // once started
     struct watch exit;
     struct stream_timer timer;
+    int64_t opened_ms;
     bool used;     // somebody has typed
+    bool seen;     // somebody is there, or was
     bool attached; // the pty is there
     bool hung_up;  // by us: it is to end
     bool exited;   // the leader has

@@ -260,18 +260,23 @@ struct request {
 // Of a terminal that was, lately.
 static void tell_exit_code(const struct request *request)
 {
-    const struct terminals *all = request->terminals;
+    struct terminals *all = request->terminals;
     for (size_t i = 0; request->why && i < TERMINALS_ENDED_KEPT; i++)
-        if (*all->ended[i].id && strcmp(all->ended[i].id, request->id) == 0)
+        if (*all->ended[i].id && strcmp(all->ended[i].id, request->id) == 0) {
             request->why->ended = all->ended[i].exit_code + 1;
+            all->ended[i].asked = true;
+        }
+    lingering_seen(&all->lingering, request->relay, request->id);
 }
 
 static struct terminal *find(const struct request *request)
 {
     for (struct terminal *at = request->terminals->first; at; at = at->next)
         if (at->relay == request->relay && at->state == TERMINAL_RUNNING &&
-            strcmp(at->id, request->id) == 0)
+            strcmp(at->id, request->id) == 0) {
+            at->seen = true;
             return at;
+        }
     fail_because(request->why, FAIL_MISSING, "no open pty: %.100s", request->id);
     tell_exit_code(request);
     return NULL;
@@ -351,6 +356,7 @@ static void hang_up_some(struct terminals *terminals, struct relay *relay, bool 
         if (!relay || at->relay == relay)
             terminal_hang_up(at, stopping);
     }
+    lingering_end_all(&terminals->lingering, relay);
 }
 
 static void leave(void *request_)

@@ -210,8 +210,10 @@
 #define TERMINAL_FAREWELL_MS      500          // for all channels, when the agent stops
 #define TERMINAL_STOP_LOOK_MS     10           // between two looks whether all have ended
 #define TERMINAL_SETTLE_MS        10000        // for what should have been settled before
-#define TERMINALS_ENDED_KEPT      128          // exit codes, for those who ask after the end
-#define TERMINAL_SCOPE_BYTES_MAX  1024         // of the control plane's name for a terminal's user
+#define TERMINAL_LINGER_MS        10000 // since it was opened: its first viewer is on the way
+#define TERMINALS_LINGERING_MAX   64    // the oldest end sooner
+#define TERMINALS_ENDED_KEPT      128   // exit codes, for those who ask after the end
+#define TERMINAL_SCOPE_BYTES_MAX  1024  // of the control plane's name for a terminal's user
 
 // --- the machine
 #define MEMORY_TRIM_MS        10000       // after the last operation

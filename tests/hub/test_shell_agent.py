@@ -107,8 +107,11 @@ def test_a_hub_that_ends_and_comes_back_loses_nothing(bench, how):
 
 
 def test_a_long_outage_and_a_new_size_after_it(bench):
-    """Longer than the client keeps trying to get back to its server: it begins anew."""
+    """Longer than the client keeps trying to get back to its server: it begins anew. The program
+    has the whole screen, and is made to draw it again."""
     screen = bench.prompt()
+    screen.type("printf '\\033[?1049hfu''ll'\r")
+    screen.sees("full")
     bench.hub.stop(signal.SIGKILL)
     time.sleep(16)
     screen.resize(77, 22)
@@ -155,6 +158,20 @@ def test_a_pipe_instead_of_a_person(bench):
     done = bench.ctl("shell", bench.name, "--", "sh", "-c", "stty -echo; cat; exit 4", input=data)
     assert done.returncode == 4, done.stderr
     assert done.stdout.replace(b"\r", b"").endswith(data[-10000:])
+
+
+def test_a_command_that_ends_before_anybody_looks(bench):
+    for code in (0, 3):
+        done = bench.ctl("shell", bench.name, "--", "sh", "-c", f"echo word-{code}; exit {code}",
+                         stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stdout) == (code, b"word-%d\r\n" % code), done.stderr
+    done = bench.ctl("pty", "open", bench.name, "--", "sh", "-c", "echo long ago; exit 5")
+    pty = done.stdout.decode().strip()
+    time.sleep(1)
+    done = bench.ctl("shell", "--attach", pty, bench.name, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (5, b"long ago\r\n"), done.stderr
+    done = bench.ctl("shell", "--attach", pty, bench.name, stdin=subprocess.DEVNULL)
+    assert done.returncode == 255 and b"no such terminal" in done.stderr
 
 
 def test_an_agent_that_dies(bench):

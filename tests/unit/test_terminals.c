@@ -205,6 +205,7 @@ END_TEST
 START_TEST(an_exit_is_told_after_all_output)
 {
     const char *id = OPENED(COMMAND("sh", "-c", "seq 1 20000; echo last; exit 3"));
+    rig_resize(id, 0, 0);
     ck_assert(relay_wait_close(&rig.relay, id));
     struct relay_channel *channel = relay_wait_channel(&rig.relay, id);
     ck_assert_uint_eq(channel->close_reason, 2);
@@ -215,6 +216,56 @@ START_TEST(an_exit_is_told_after_all_output)
     ck_assert_int_eq(after.why.ended, 3 + 1);
     ck_assert_int_eq(rig_close("ch-unknown").why.ended, 0);
     ck_assert(relay_wait_gone(&rig.relay, id));
+}
+END_TEST
+
+static size_t open_at_the_relay(char ids[][TERMINAL_ID_BYTES], size_t n)
+{
+    size_t open = 0;
+    for (size_t i = 0; i < n; i++)
+        open += relay_wait_channel(&rig.relay, ids[i])->close_reason == 0;
+    return open;
+}
+
+START_TEST(an_end_that_nobody_saw_waits_for_the_first_viewer)
+{
+    enum { ENDED = 4 };
+    char ids[ENDED][TERMINAL_ID_BYTES];
+    for (size_t i = 0; i < ENDED; i++)
+        memcpy(ids[i], OPENED(.scope_id = "s", COMMAND("sh", "-c", "echo shown; exit 3")),
+               TERMINAL_ID_BYTES);
+    for (size_t i = 0; i < ENDED; i++)
+        SEES(ids[i], "shown\r\n");
+    for (int i = 0; i < 500 && terminals_count(rig.host.terminals) > 0; i++)
+        clock_sleep_ms(20);
+    ck_assert_uint_eq(terminals_count(rig.host.terminals), 0);
+    clock_sleep_ms(200);
+    ck_assert_int_lt(waitpid(-1, NULL, WNOHANG), 0); // but no child is left for it
+    ck_assert_uint_eq(open_at_the_relay(ids, ENDED), ENDED);
+    types(ids[0], "x");
+    ck_assert_int_eq(rig_resize(ids[1], 0, 0).why.ended, 3 + 1);
+    relay_cut(&rig.relay, ids[2]);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert(relay_wait_close(&rig.relay, ids[i]));
+        ck_assert_uint_eq(relay_wait_channel(&rig.relay, ids[i])->close_reason, 2);
+    }
+    ck_assert(relay_wait_gone(&rig.relay, ids[2]));
+    ck_assert_uint_eq(relay_wait_channel(&rig.relay, ids[2])->opens, 1);
+    ck_assert(terminals_shut_down(rig.host.terminals, 10000));
+    ck_assert(relay_wait_close(&rig.relay, ids[3]));
+}
+END_TEST
+
+START_TEST(ends_that_nobody_sees_are_not_kept_without_bound)
+{
+    enum { ENDED = TERMINALS_LINGERING_MAX + 1 };
+    char ids[ENDED][TERMINAL_ID_BYTES];
+    for (size_t i = 0; i < ENDED; i++)
+        memcpy(ids[i], OPENED(COMMAND("true")), TERMINAL_ID_BYTES);
+    ck_assert(relay_wait_close(&rig.relay, ids[0]));
+    terminals_leave(rig.host.terminals, rig.link);
+    for (size_t i = 1; i < ENDED; i++)
+        ck_assert(relay_wait_close(&rig.relay, ids[i]));
 }
 END_TEST
 
@@ -256,6 +307,7 @@ START_TEST(background_jobs_outlive_an_exit)
 {
     const char *id =
         OPENED(COMMAND("sh", "-c", "nohup setsid sleep 70.04 >/dev/null 2>&1 & sleep 0.2"));
+    rig_resize(id, 0, 0);
     ck_assert(relay_wait_close(&rig.relay, id));
     ck_assert(rig_wait_processes("70.04", 1));
     DIR *proc = opendir("/proc");
@@ -377,6 +429,7 @@ START_TEST(a_background_writer_does_not_hold_up_the_end)
 {
     const char *id =
         OPENED(COMMAND("bash", "-c", "(trap '' HUP; while echo noise; do :; done) & sleep 0.1"));
+    rig_resize(id, 0, 0);
     ck_assert(relay_wait_close(&rig.relay, id));
     ck_assert(rig_wait_processes("noise", 0));
 }
@@ -436,6 +489,8 @@ static void add(TCase *all)
     tcase_add_test(all, a_scope_has_one_terminal_however_many_ask);
     tcase_add_test(all, a_scope_is_free_when_its_program_has_ended);
     tcase_add_test(all, an_exit_is_told_after_all_output);
+    tcase_add_test(all, an_end_that_nobody_saw_waits_for_the_first_viewer);
+    tcase_add_test(all, ends_that_nobody_sees_are_not_kept_without_bound);
     tcase_add_test(all, a_close_ends_the_shell_and_executes_nothing);
     tcase_add_test(all, a_shell_that_ignores_the_hangup_is_killed_with_all_it_started);
     tcase_add_test(all, background_jobs_outlive_an_exit);
