@@ -94,6 +94,13 @@ static int rest_are_operands(struct arguments *args)
     return ARGUMENTS_END;
 }
 
+// "-5", where no option is called 5: a number below zero, and an operand.
+static bool is_negative_number(const struct arguments *args, const char *text)
+{
+    return isdigit((unsigned char)text[1]) && !find_letter(args, text[1]) &&
+           text[1 + strspn(text + 1, "0123456789")] == '\0';
+}
+
 int arguments_next(struct arguments *args, const char **value)
 {
     *value = NULL;
@@ -101,7 +108,7 @@ int arguments_next(struct arguments *args, const char **value)
         return next_letter(args, value);
     while (args->at < args->argc) {
         char *text = args->argv[args->at];
-        if (text[0] != '-' || text[1] == '\0') {
+        if (text[0] != '-' || text[1] == '\0' || is_negative_number(args, text)) {
             if (args->stop)
                 return rest_are_operands(args);
             args->operands[args->operand_count++] = text;
@@ -153,6 +160,18 @@ bool arguments_count(const char *text, uint64_t max, uint64_t *count)
     if (end == text || *end || !isdigit((unsigned char)text[0]) || errno || value > max)
         return false;
     *count = value;
+    return true;
+}
+
+bool arguments_integer(const char *text, int32_t *number)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || isspace((unsigned char)text[0]) || errno || value < INT32_MIN ||
+        value > INT32_MAX)
+        return false;
+    *number = (int32_t)value;
     return true;
 }
 

@@ -41,4 +41,5 @@ void arguments_help(const struct argument *table, FILE *out);
 bool arguments_seconds(const char *text, int64_t *ms) __attribute__((warn_unused_result));
 bool arguments_count(const char *text, uint64_t max, uint64_t *count)
     __attribute__((warn_unused_result));
+bool arguments_integer(const char *text, int32_t *number) __attribute__((warn_unused_result));
 bool arguments_mode(const char *text, uint32_t *mode) __attribute__((warn_unused_result));

@@ -9,7 +9,7 @@ void help_all(FILE *out)
           "Works on machines that run opengeni-agent, through a hub or their NATS server.\n\n",
           out);
     for (const struct command *const *c = commands; *c; c++)
-        fprintf(out, "  %-10s%s\n", (*c)->name, (*c)->summary);
+        fprintf(out, "  %-12s%s\n", (*c)->name, (*c)->summary);
     fputs("\nMACHINE is an agent id, its beginning, a machine's name, or WORKSPACE/ID. The hub of\n"
           "this user is found by itself, another one by --hub and --hub-token-file. Without a hub\n"
           "machines are listened for: ids are heard within 5 s, a name only when the machine\n"

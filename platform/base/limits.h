@@ -411,6 +411,8 @@
 #define CTL_COMPLETE_MS          1500        // the same while somebody waits for a name to complete
 #define CTL_HUB_ANSWER_BYTES_MAX (64u << 20) // that answer: as much as a hub gives
 #define CTL_LINE_COLUMNS         80          // when the terminal does not say
+#define CTL_TYPE_BYTES_MAX       (4u << 20)  // of a text to be typed
+#define CTL_TYPE_CHARS           2000        // of it, in one request: about 8 s of typing
 
 // --- a terminal that the client shows
 #define VIEWER_IN_BYTES_MAX    (8u << 20)   // of a terminal, not printed yet; more is fetched again

@@ -1,6 +1,7 @@
 import pytest
 
 from rig import Agent, NatsServer, Runtime
+from screen import Screen
 
 
 @pytest.fixture
@@ -41,6 +42,38 @@ def online(server, make_agent):
     agent = make_agent(server)
     runtime.wait_online()
     return agent, runtime
+
+
+@pytest.fixture
+def make_screen():
+    made = []
+
+    def make(**options):
+        made.append(Screen(**options))
+        return made[-1]
+
+    yield make
+    for screen in made:
+        screen.kill()
+
+
+@pytest.fixture
+def screen(make_screen):
+    return make_screen()
+
+
+@pytest.fixture
+def serve(server, make_agent):
+    """serve(screen, consent): (agent, runtime) for that screen and no other."""
+
+    def start(screen, consent=True, **more):
+        runtime = Runtime(server)
+        agent = make_agent(server, settings=f"display = {screen.display}",
+                           consented_screen_control=consent, **more)
+        runtime.wait_online()
+        return agent, runtime
+
+    return start
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -1,6 +1,7 @@
 """A real X server for a scenario, a program that writes down the input it gets, and PNGs decoded."""
 
 import os
+import random
 import re
 import signal
 import struct
@@ -51,6 +52,16 @@ class Screen:
     def pointer(self):
         found = re.findall(r"[XY]=(-?\d+)", self.run("xdotool", "getmouselocation", "--shell"))
         return int(found[0]), int(found[1])
+
+    def noise(self, directory):
+        """Fills it with what no compression makes smaller than a bit a pixel."""
+        width, height = map(int, self.size.split("x"))
+        bits = random.Random(1).randbytes((width + 7) // 8 * height)
+        path = os.path.join(str(directory), "noise.xbm")
+        with open(path, "w") as f:
+            f.write(f"#define n_width {width}\n#define n_height {height}\nstatic char n_bits[] = {{\n")
+            f.write(",\n".join(f"0x{byte:02x}" for byte in bits) + "};\n")
+        self.run("xsetroot", "-bitmap", path)
 
     def signal(self, number):
         self.process.send_signal(number)

@@ -1,44 +1,12 @@
 """The desktop through the agent: what it announces, shows, types and clicks, on a real X server."""
 
-import random
 import signal
 import time
 
 import pytest
 
 from rig import ControlError, Runtime, pb, wait_until
-from screen import Receiver, Screen, decode_png
-
-@pytest.fixture
-def make_screen():
-    made = []
-
-    def make(**options):
-        made.append(Screen(**options))
-        return made[-1]
-
-    yield make
-    for screen in made:
-        screen.kill()
-
-
-@pytest.fixture
-def screen(make_screen):
-    return make_screen()
-
-
-@pytest.fixture
-def serve(server, make_agent):
-    """serve(screen, consent): (agent, runtime) for that screen and no other."""
-
-    def start(screen, consent=True, **more):
-        runtime = Runtime(server)
-        agent = make_agent(server, settings=f"display = {screen.display}",
-                           consented_screen_control=consent, **more)
-        runtime.wait_online()
-        return agent, runtime
-
-    return start
+from screen import Receiver, decode_png
 
 
 def pointer(runtime, x, y, action="CLICK", button="LEFT", **more):
@@ -225,11 +193,7 @@ def _works(runtime):
 def noisy(make_server, make_agent, make_screen, tmp_path, max_payload):
     server = make_server(config=f"max_payload: {max_payload}")
     screen = make_screen(size="1280x800")
-    noise = random.Random(1).randbytes(1280 * 800 // 8)
-    with open(tmp_path / "noise.xbm", "w") as f:
-        f.write("#define n_width 1280\n#define n_height 800\nstatic char n_bits[] = {\n")
-        f.write(",\n".join(f"0x{byte:02x}" for byte in noise) + "};\n")
-    screen.run("xsetroot", "-bitmap", str(tmp_path / "noise.xbm"))
+    screen.noise(tmp_path)
     runtime = Runtime(server)
     runtime.screen = screen
     make_agent(server, settings=f"display = {screen.display}", consented_screen_control=True)

@@ -76,6 +76,16 @@ START_TEST(two_dashes_end_the_options)
 }
 END_TEST
 
+START_TEST(a_number_below_zero_is_an_operand)
+{
+    BEGIN(false, "-5", "-l", "-12", "-5x");
+    ck_assert_int_eq(arguments_next(&args, &value), 'l');
+    ck_assert_int_eq(arguments_next(&args, &value), ARGUMENTS_BAD);
+    ck_assert_int_eq(args.operand_count, 2);
+    ck_assert_str_eq(args.operands[1], "-12");
+}
+END_TEST
+
 static char *const wrong[][2] = {
     {"-x", "no option -x"},          {"--nothing", "no option --nothing"},
     {"-C", "needs a value"},         {"--cwd", "needs a value"},
@@ -105,6 +115,11 @@ START_TEST(numbers_are_taken_whole_or_not_at_all)
     ck_assert(arguments_count("10", 10, &count) && count == 10);
     ck_assert(!arguments_count("11", 10, &count) && !arguments_count("-1", 10, &count));
     ck_assert(!arguments_count("99999999999999999999999", UINT64_MAX, &count));
+    int32_t number = 0;
+    ck_assert(arguments_integer("-5", &number) && number == -5);
+    ck_assert(arguments_integer("2147483647", &number) && number == INT32_MAX);
+    ck_assert(!arguments_integer("2147483648", &number) && !arguments_integer("1.5", &number));
+    ck_assert(!arguments_integer("", &number) && !arguments_integer(" 1", &number));
     uint32_t mode = 0;
     ck_assert(arguments_mode("0644", &mode) && mode == 0644);
     ck_assert(!arguments_mode("9", &mode) && !arguments_mode("10000", &mode));
@@ -119,6 +134,7 @@ int main(void)
     tcase_add_test(all, options_may_follow_operands);
     tcase_add_test(all, a_command_line_for_another_program_is_left_alone);
     tcase_add_test(all, two_dashes_end_the_options);
+    tcase_add_test(all, a_number_below_zero_is_an_operand);
     tcase_add_loop_test(all, what_makes_no_sense_is_refused_with_a_reason, 0,
                         sizeof wrong / sizeof *wrong);
     tcase_add_test(all, numbers_are_taken_whole_or_not_at_all);

@@ -597,6 +597,10 @@ START_TEST(wrong_usage_points_to_the_help)
                                            {"get", M},
                                            {"ping", "-c-1"},
                                            {"put", M, "x"},
+                                           {"click", M, "1"},
+                                           {"screenshot", M, "x"},
+                                           {"move", "--button=left", M},
+                                           {"key", M},
                                            {NULL}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct run run = rig_run(NULL, wrong[i][0], wrong[i][1], wrong[i][2], NULL);
