@@ -122,6 +122,11 @@
 #define API_URL_BYTES_MAX         2048        // what proxies and servers commonly take
 #define BEARER_WARN_S             604800      // 7 days
 
+// --- updates
+#define UPDATE_MANIFEST_BYTES_MAX  (256u << 10) // of a channel's manifest; ours have 2 KiB
+#define UPDATE_SIGNATURE_BYTES_MAX 4096         // of a signature file or a key; they have 350 bytes
+#define UPDATE_ARTIFACTS_MAX       64           // of one release: an architecture each
+
 // --- enrolment, the agent's side
 #define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS
 #define ENROLL_REQUEST_MS        30000        // one whole request
