@@ -12,6 +12,7 @@ static void set(struct relay *relay, const struct relay_settings *settings)
     relay->url = mem_string(settings->url);
     relay->token = mem_string(settings->token);
     relay->ca_file = settings->ca_file ? mem_string(settings->ca_file) : NULL;
+    atomic_store(&relay->may_input, settings->may_input);
 }
 
 static void clear(struct relay *relay)
@@ -63,6 +64,19 @@ void relay_change(struct relay *relay, const struct relay_settings *settings)
     pthread_mutex_unlock(&relay->lock);
     if (!stream_post(retry_refused, relay_ref(relay)))
         relay_unref(relay);
+}
+
+bool relay_is_named(struct relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool named = *relay->url != '\0';
+    pthread_mutex_unlock(&relay->lock);
+    return named;
+}
+
+bool relay_may_input(struct relay *relay)
+{
+    return atomic_load(&relay->may_input);
 }
 
 const char *relay_workspace_id(const struct relay *relay)

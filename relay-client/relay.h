@@ -14,14 +14,17 @@ struct relay_settings {
     const char *url;     // "": there is none
     const char *token;   // secret, may be ""
     const char *ca_file; // a private CA beside the system's, or NULL
+    bool may_input;      // the owner lets viewers of the desktop use keyboard and pointer
 };
 
 struct relay *relay_new(const struct relay_settings *settings);
 struct relay *relay_ref(struct relay *relay);
 void relay_unref(struct relay *relay); // NULL is accepted
 
-// New values of url, token and ca_file. From any thread.
+// New values of the rest. From any thread.
 void relay_change(struct relay *relay, const struct relay_settings *settings);
 
+bool relay_is_named(struct relay *relay);  // there is one
+bool relay_may_input(struct relay *relay); // now
 const char *relay_workspace_id(const struct relay *relay);
 const char *relay_agent_id(const struct relay *relay);

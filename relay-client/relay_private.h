@@ -13,6 +13,7 @@ struct channel;
 struct relay {
     atomic_uint references;
     char *workspace_id, *agent_id;
+    atomic_bool may_input;
     pthread_mutex_t lock; // of the three
     char *url, *token, *ca_file;
 

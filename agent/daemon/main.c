@@ -37,6 +37,7 @@
 #include "link/admission.h"
 #include "ops/op.h"
 #include "ops/terminals.h"
+#include "ops/views.h"
 #include "process/environment.h"
 #include "process/guardian.h"
 #include "process/inherit.h"
@@ -150,6 +151,8 @@ static void set_up_host(struct daemon *daemon)
         .scale_pointer = !settings.keep_pointer,
     };
     daemon->host.desktop = desktop_watch_open(settings.display, daemon->host.home);
+    if (daemon->host.desktop)
+        daemon->host.views = views_new(daemon->host.desktop, settings.terminal_rate);
     settings_fini(&settings);
 }
 
@@ -337,6 +340,8 @@ static void stop(struct daemon *daemon, int number)
     sigaddset(&mask, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
     links_stop(daemon->links, LEAVE_USER_STOP);
+    if (daemon->host.views)
+        views_stop(daemon->host.views); // the terminals wait for the last words of all channels
     bool hung_up = terminals_shut_down(daemon->host.terminals, TERMINAL_HANGUP_MS + KILL_TREE_MS);
     status_writer_end(daemon->status);
     // What is cancelled needs a moment to be dead; what is still there then is the guardian's.

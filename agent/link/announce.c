@@ -81,12 +81,13 @@ void link_send_hello(struct link *link)
     arena_init(&arena, ANNOUNCE_ARENA_BYTES);
     Og__Capabilities capabilities = OG__CAPABILITIES__INIT;
     capabilities.exec = capabilities.filesystem = capabilities.git = true;
-    capabilities.pty =
-        shared->host->terminals && *connection->relay_url && *connection->relay_token;
+    bool has_relay = *connection->relay_url && *connection->relay_token;
+    capabilities.pty = shared->host->terminals && has_relay;
     capabilities.consented_whole_machine = connection->consented_whole_machine;
     capabilities.consented_screen_control = connection->consented_screen_control;
     struct desktop_state desktop;
     desktop_describe(shared->host, &desktop); // looks now
+    capabilities.desktop = shared->host->views && has_relay && desktop.available;
     Og__Display display = OG__DISPLAY__INIT;
     describe_desktop(&desktop, &arena, &display, &capabilities);
     Og__Hello hello = OG__HELLO__INIT;

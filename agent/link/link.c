@@ -19,6 +19,7 @@
 #include "link/settled.h"
 #include "ops/op.h"
 #include "ops/terminals.h"
+#include "ops/views.h"
 #include "relay/relay.h"
 
 void link_hold(struct link *link)
@@ -78,7 +79,8 @@ static struct relay_settings relay_values(const struct link *link,
                                    .agent_id = connection->agent_id,
                                    .url = connection->relay_url,
                                    .token = connection->relay_token,
-                                   .ca_file = link->shared->ca_file};
+                                   .ca_file = link->shared->ca_file,
+                                   .may_input = connection->consented_screen_control};
 }
 
 static bool is_relay_of(const struct relay *relay, const struct connection *connection)
@@ -87,9 +89,11 @@ static bool is_relay_of(const struct relay *relay, const struct connection *conn
            strcmp(relay_agent_id(relay), connection->agent_id) == 0;
 }
 
-// The terminals end; nobody could address them any more.
+// What is shown there ends; nobody could address it any more.
 static void leave_relay(struct link *link, struct relay *relay)
 {
+    if (link->shared->host->views)
+        views_leave(link->shared->host->views, relay);
     if (link->shared->host->terminals)
         terminals_leave(link->shared->host->terminals, relay);
     relay_unref(relay);
@@ -462,8 +466,11 @@ void link_update(struct link *link, const struct connection *connection)
     pthread_mutex_unlock(&link->lock);
     // At once, whatever step the link is in: the next dial of a terminal uses them.
     const struct relay_settings values = relay_values(link, connection);
-    if (is_relay_of(relay, connection))
+    if (is_relay_of(relay, connection)) {
         relay_change(relay, &values);
+        if (link->shared->host->views && !values.may_input)
+            views_revoke_input(link->shared->host->views, relay);
+    }
     relay_unref(relay);
 }
 

@@ -23,6 +23,7 @@ struct op_host {
     struct metrics *metrics;     // host/metrics.h
     struct terminals *terminals; // ops/terminals.h; NULL: none are possible
     struct desktop *desktop;     // desktop_client/desktop.h; NULL: the owner wants none
+    struct views *views;         // ops/views.h; NULL: no live view is possible
     bool scale_pointer;          // agent.ini: scale_pointer, see ops/desktop.h
 };
 

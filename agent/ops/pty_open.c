@@ -5,10 +5,10 @@
 #include "base/limits.h"
 #include "ops/op.h"
 #include "ops/run.h"
+#include "ops/stream_channel.h"
 #include "ops/terminals.h"
 #include "process/environment.h"
 #include "pty/pty.h"
-#include "relay/relay.h"
 
 enum { TERMINAL_COLS = 80, TERMINAL_ROWS = 24, TERMINAL_PORT = 7681 };
 
@@ -90,21 +90,16 @@ static bool reply(const struct op *op, const char *id, Og__ControlResponse *resp
                   struct fail *why)
 {
     Og__PtyOpenResponse *pty = arena_alloc(op->arena, sizeof *pty);
-    Og__StreamChannel *channel = arena_alloc(op->arena, sizeof *channel);
-    char *text = arena_string(op->arena, id);
-    if (!pty || !channel || !text)
+    Og__StreamChannel *channel =
+        stream_channel_of(op, id, OG__STREAM_KIND__STREAM_KIND_PTY, TERMINAL_PORT);
+    if (!pty || !channel)
         return out_of_memory(why);
     og__pty_open_response__init(pty);
-    og__stream_channel__init(channel);
-    channel->channel_id = pty->pty_id = text;
-    channel->workspace_id = arena_string(op->arena, relay_workspace_id(op->relay));
-    channel->agent_id = arena_string(op->arena, relay_agent_id(op->relay));
-    channel->kind = OG__STREAM_KIND__STREAM_KIND_PTY;
-    channel->port = TERMINAL_PORT;
+    pty->pty_id = channel->channel_id;
     pty->channel = channel;
     response->result_case = OG__CONTROL_RESPONSE__RESULT_PTY_OPEN;
     response->pty_open = pty;
-    return (channel->workspace_id && channel->agent_id) || out_of_memory(why);
+    return true;
 }
 
 bool op_pty_open(struct op *op, const Og__ControlRequest *message, Og__ControlResponse *response,

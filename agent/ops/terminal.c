@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "base/thread.h"
+#include "ops/stream_channel.h"
 #include "relay/relay.h"
 
 enum { TERMINAL_PORT = 7681 }; // a label; nothing listens there
@@ -21,16 +21,6 @@ static void exit_ready(struct watch *watch, unsigned events);
 static const struct pump_events pump_events;
 
 // --- its memory
-
-// The id is a capability: old relays do not check much else of a viewer.
-static void make_id(char id[TERMINAL_ID_BYTES])
-{
-    unsigned char bytes[16];
-    random_bytes(bytes, sizeof bytes);
-    snprintf(id, TERMINAL_ID_BYTES, "ch-");
-    for (size_t i = 0; i < sizeof bytes; i++)
-        snprintf(id + 3 + 2 * i, 3, "%02x", bytes[i]);
-}
 
 struct terminal *terminal_new(struct terminals *all, struct relay *relay, const char *scope)
 {
@@ -46,7 +36,7 @@ struct terminal *terminal_new(struct terminals *all, struct relay *relay, const 
         .timer.fired = timer_fired,
     };
     atomic_init(&terminal->references, 1);
-    make_id(terminal->id);
+    stream_id_make(terminal->id);
     if (all->first)
         all->first->link = &terminal->next;
     all->first = terminal;

@@ -1,7 +1,6 @@
 #include "ops/terminals.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -38,20 +37,6 @@ void terminals_free(struct terminals *terminals)
 
 // --- waiting
 
-static bool poll_for(struct cancel *moment, struct cancel *cancel, int64_t ms)
-{
-    int64_t until = clock_mono_ms() + ms;
-    struct pollfd fds[] = {{.fd = cancel_fd(moment), .events = POLLIN},
-                           {.fd = cancel ? cancel_fd(cancel) : -1, .events = POLLIN}};
-    for (;;) {
-        int64_t left = until - clock_mono_ms();
-        int n = poll(fds, 2, left > 0 ? (int)left : 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        return n > 0 && fds[0].revents != 0;
-    }
-}
-
 struct waiting {
     struct terminal *terminal;
     struct terminal_wait wait;
@@ -82,7 +67,7 @@ static bool wait_for(struct terminal *terminal, enum terminal_news news, struct 
     waiting.wait.moment = cancel_try_new();
     if (!waiting.wait.moment)
         return fail_errno(why, EMFILE, "pty_open", NULL);
-    bool came = stream_call(begin_wait, &waiting) && poll_for(waiting.wait.moment, cancel, ms);
+    bool came = stream_call(begin_wait, &waiting) && cancel_wait(waiting.wait.moment, cancel, ms);
     (void)!stream_call(end_wait, &waiting);
     cancel_unref(waiting.wait.moment);
     if (came && waiting.failed && why)
@@ -393,7 +378,7 @@ static void stop(void *terminals_)
 
 bool terminals_shut_down(struct terminals *terminals, int64_t patience_ms)
 {
-    return !stream_call(stop, terminals) || poll_for(terminals->all_gone, NULL, patience_ms);
+    return !stream_call(stop, terminals) || cancel_wait(terminals->all_gone, NULL, patience_ms);
 }
 
 static void count(void *request_)

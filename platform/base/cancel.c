@@ -1,5 +1,7 @@
 #include "base/cancel.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 
 struct cancel {
     atomic_uint references;
@@ -61,4 +64,18 @@ bool cancel_fired(const struct cancel *cancel)
 int cancel_fd(const struct cancel *cancel)
 {
     return cancel->fd;
+}
+
+bool cancel_wait(const struct cancel *moment, const struct cancel *stop, int64_t ms)
+{
+    int64_t until = clock_mono_ms() + ms;
+    struct pollfd fds[] = {{.fd = moment->fd, .events = POLLIN},
+                           {.fd = stop ? stop->fd : -1, .events = POLLIN}};
+    for (;;) {
+        int64_t left = until - clock_mono_ms();
+        int n = poll(fds, 2, left > 0 ? (int)left : 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        return n > 0 && fds[0].revents != 0;
+    }
 }

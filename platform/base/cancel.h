@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct cancel;
 
@@ -13,3 +14,8 @@ void cancel_unref(struct cancel *cancel); // NULL is accepted
 void cancel_fire(struct cancel *cancel);
 bool cancel_fired(const struct cancel *cancel);
 int cancel_fd(const struct cancel *cancel); // readable from the moment it has fired
+
+// Waits until moment fires. False when so many milliseconds have passed first, or when stop (which
+// may be NULL) has fired.
+bool cancel_wait(const struct cancel *moment, const struct cancel *stop, int64_t ms)
+    __attribute__((warn_unused_result));

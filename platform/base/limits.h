@@ -219,6 +219,15 @@
 #define TERMINALS_LINGERING_MAX   64    // the oldest end sooner
 #define TERMINALS_ENDED_KEPT      128   // exit codes, for those who ask after the end
 #define TERMINAL_SCOPE_BYTES_MAX  1024  // of the control plane's name for a terminal's user
+#define VIEWS_OF_LINK_MAX         4     // desktop channels of a link; pages that were left go first
+#define VIEW_FIRST_MS             5000  // for the first picture, before the reply
+#define VIEW_BLIND_MS             60000 // without any picture it ends
+#define VIEW_RETRY_MS             1000  // between two attempts to have pictures again
+#define VIEW_LOST_MS              60000 // the relay was away for so long: viewers open another
+#define VIEW_FRAME_BYTES_MAX      ((4u << 20) - (64u << 10)) // of a picture; larger ones are scaled
+#define VIEW_RATE_BYTES           (4 << 20)  // a second, of all views of a link together
+#define VIEW_BURST_BYTES          (6 << 20)  // and at once
+#define VIEW_EVENT_BYTES_MAX      (1u << 20) // of a viewer's input, decoded
 
 // --- the machine
 #define MEMORY_TRIM_MS        10000       // after the last operation

@@ -1,6 +1,5 @@
 """A real agent at a real hub, and viewers of its terminals."""
 
-import os
 import time
 from urllib.parse import quote
 
@@ -124,15 +123,11 @@ class Viewer:
 class Machine:
     """An enrolled agent that serves, and the control plane's requests to it."""
 
-    def __init__(self, hub, directory, settings=""):
-        self.hub = hub
+    def __init__(self, hub, directory, settings="", consent=False):
+        self.hub, self.consent = hub, consent
         self.credentials = hub.enrol()
-        self.agent = Agent(directory, start=False)
+        self.agent = Agent(directory, start=False, settings=settings or "display = none")
         self.agent.write_credentials(self.document())
-        if settings:
-            path = os.path.join(self.agent.config, "agent.ini")
-            with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "w") as f:
-                f.write(settings)
         self.attach()
         self.agent.start()
         self.runtime.wait_online()
@@ -143,7 +138,7 @@ class Machine:
                 "nats_bearer": have["bearer"], "nats_urls": [f"nats://127.0.0.1:{self.hub.nats_port}"],
                 "relay_url": have["relayUrl"], "relay_token": have["relayToken"],
                 "update_pubkey": "", "consented_whole_machine": True,
-                "consented_screen_control": False, **changes}
+                "consented_screen_control": self.consent, **changes}
 
     def attach(self):
         self.runtime = Runtime(None, agent=self.credentials["agentId"],
