@@ -11,6 +11,7 @@ static int run(const struct invocation *invocation)
     struct workplace place;
     if (!workplace_open(invocation, &place))
         return EXIT_FAILED;
+    workplace_refresh(&place);
     if (json) {
         json_t *all = json_pack("{s:s, s:o}", "config_dir", place.config.path, "connections",
                                 workplace_json(&place));

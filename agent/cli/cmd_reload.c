@@ -1,28 +1,12 @@
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buffer.h"
-#include "base/io.h"
 #include "cli/command.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
-
-// SIGHUP ends an agent of another build, which uses the same lock.
-static bool understands(pid_t pid)
-{
-    struct buffer name;
-    char *path = mem_printf("/proc/%d/comm", (int)pid);
-    buffer_init(&name, 64);
-    bool ours = io_read_file(AT_FDCWD, path, &name) && name.data &&
-                strcmp(name.data, "opengeni-agentd\n") == 0;
-    buffer_fini(&name);
-    mem_free(path);
-    return ours;
-}
 
 // There SIGHUP means that the terminal was closed, and the agent ends.
 static bool in_terminal(pid_t pid)
@@ -44,7 +28,7 @@ static int reload(const struct live *live)
         say_error("no agent is running here; it reads its connections when it starts");
     else if (!live->pid)
         say_error("an agent is running here, but its pid is not known");
-    else if (!understands(live->pid))
+    else if (!live_is_daemon(live->pid))
         say_error("pid %d holds the agent's lock, but it is no opengeni-agentd: a signal might end "
                   "it",
                   (int)live->pid);

@@ -47,6 +47,9 @@ static void print_instance(const struct live *live)
             status->version ? status->version : "unknown");
         say_field("display", status->display);
         say_field("cgroup", status->cgroup);
+        char count[32];
+        snprintf(count, sizeof count, "%lld open", (long long)status->terminals);
+        say_field("terminals", status->terminals > 0 ? count : NULL);
         say_field("update", status->update_state);
         say_field("", status->update_error);
     }
@@ -76,12 +79,13 @@ static void print_json(const struct workplace *place)
 {
     const struct live *live = &place->live;
     const struct status *status = &live->status;
-    json_t *all = json_pack("{s:b, s:o, s:s?, s:s?, s:I, s:s?, s:s?, s:s, s:o}", "running",
-                            live->running, "pid", live->pid ? json_integer(live->pid) : json_null(),
-                            "version", status->version, "instance_id", status->instance_id,
-                            "started_at_ms", (json_int_t)status->started_at_ms, "display",
-                            status->display, "cgroup", status->cgroup, "config_dir",
-                            place->config.path, "connections", workplace_json(place));
+    json_t *all = json_pack(
+        "{s:b, s:o, s:s?, s:s?, s:I, s:I, s:s?, s:s?, s:I, s:s, s:o}", "running", live->running,
+        "pid", live->pid ? json_integer(live->pid) : json_null(), "version", status->version,
+        "instance_id", status->instance_id, "started_at_ms", (json_int_t)status->started_at_ms,
+        "updated_at_ms", (json_int_t)status->updated_at_ms, "display", status->display, "cgroup",
+        status->cgroup, "terminals", (json_int_t)status->terminals, "config_dir",
+        place->config.path, "connections", workplace_json(place));
     json_dumpf(all, stdout, JSON_INDENT(2));
     fputc('\n', stdout);
     json_decref(all);
@@ -92,6 +96,7 @@ static int run(const struct invocation *invocation)
     struct workplace place;
     if (!workplace_open(invocation, &place))
         return EXIT_FAILED;
+    workplace_refresh(&place);
     if (json)
         print_json(&place);
     else

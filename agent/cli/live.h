@@ -15,7 +15,16 @@ struct live {
     struct arena arena; // of status
 };
 
-// False when the lock cannot be looked at.
+// What it wrote last: an agent writes when a connection changes its state. False when the lock
+// cannot be looked at.
 bool live_read(const struct secure_dir *config, struct live *live, struct fail *why)
     __attribute__((warn_unused_result));
+
+// Asks it to write anew and reads that, within STATUS_ASK_MS. One that does not answer, or is of a
+// build that cannot be asked, leaves what live_read has found.
+void live_refresh(const struct secure_dir *config, struct live *live);
+
 void live_fini(struct live *live);
+
+// The process is a daemon of this build's kind; signals mean something else to others.
+bool live_is_daemon(pid_t pid);

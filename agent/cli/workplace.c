@@ -42,6 +42,11 @@ bool workplace_open(const struct invocation *invocation, struct workplace *place
     return open;
 }
 
+void workplace_refresh(struct workplace *place)
+{
+    live_refresh(&place->config, &place->live);
+}
+
 void workplace_close(struct workplace *place)
 {
     live_fini(&place->live);
@@ -92,6 +97,38 @@ static void list_tokens(const struct connection *connection)
     mem_free(command);
 }
 
+static void list_operations(const struct status_connection *state)
+{
+    char span[MOMENT_BYTES], text[STATE_BYTES];
+    int64_t now = clock_wall_ms();
+    for (size_t i = 0; i < state->operation_count; i++) {
+        const struct status_operation *operation = &state->operations[i];
+        snprintf(text, sizeof text, "%.40s for %s", operation->op ? operation->op : "unknown",
+                 moment_span((now - operation->since_ms) / 1000, span));
+        say_field(i == 0 ? "running" : "", text);
+    }
+}
+
+static void list_trouble(const struct status_connection *state)
+{
+    char span[MOMENT_BYTES];
+    int64_t now = clock_wall_ms();
+    if (!state->last_error_class)
+        return;
+    char *text = state->last_error_at_ms
+                     ? mem_printf("%s (%s ago)", state->last_error_class,
+                                  moment_span((now - state->last_error_at_ms) / 1000, span))
+                     : mem_string(state->last_error_class);
+    say_field("last error", text);
+    mem_free(text);
+    if (state->next_retry_ms > now) {
+        char next[STATE_BYTES];
+        snprintf(next, sizeof next, "in %s",
+                 moment_span((state->next_retry_ms - now) / 1000, span));
+        say_field("next try", next);
+    }
+}
+
 static void list_valid(const struct workplace *place, const struct connection *connection)
 {
     char state_room[STATE_BYTES];
@@ -105,8 +142,10 @@ static void list_valid(const struct workplace *place, const struct connection *c
                        : place->live.reports ? "not served yet"
                        : place->live.running ? "unknown"
                                              : "not running");
-    if (state)
-        say_field("last error", state->last_error_class);
+    if (state) {
+        list_operations(state);
+        list_trouble(state);
+    }
     list_tokens(connection);
 }
 
@@ -137,16 +176,42 @@ static json_t *expiry_json(const char *token)
     return at ? json_integer(at) : json_null();
 }
 
+static json_t *operations_json(const struct status_connection *state)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < state->operation_count; i++)
+        json_array_append_new(list,
+                              json_pack("{s:s?, s:I}", "op", state->operations[i].op, "since_ms",
+                                        (json_int_t)state->operations[i].since_ms));
+    return list;
+}
+
+// What the running agent says of it; members are null where it says nothing.
+static void add_live(json_t *to, const struct status_connection *state)
+{
+    static const struct status_connection silent;
+    const struct status_connection *from = state ? state : &silent;
+    json_t *live = json_pack(
+        "{s:s?, s:I, s:I, s:I, s:s?, s:I, s:I, s:I, s:o}", "state", from->state, "since_ms",
+        (json_int_t)from->since_ms, "attempt", (json_int_t)from->attempt, "next_retry_ms",
+        (json_int_t)from->next_retry_ms, "last_error", from->last_error_class, "last_error_at_ms",
+        (json_int_t)from->last_error_at_ms, "heartbeats_sent", (json_int_t)from->heartbeats_sent,
+        "ops_running", (json_int_t)from->ops_running, "operations", operations_json(from));
+    json_object_update(to, live);
+    json_decref(live);
+}
+
 static json_t *valid_json(const struct workplace *place, const struct connections_entry *entry)
 {
     const struct connection *c = entry->connection;
-    const struct status_connection *state = status_find(&place->live.status, c->id);
-    return json_pack("{s:s, s:b, s:s, s:s, s:b, s:s, s:s, s:s?, s:s?, s:I, s:o, s:o}", "id", c->id,
-                     "valid", 1, "file", entry->path, "api_url", c->api_url, "legacy_origin",
-                     c->legacy_origin, "workspace_id", c->workspace_id, "agent_id", c->agent_id,
-                     "machine_name", c->machine_name, "state", state ? state->state : NULL,
-                     "since_ms", (json_int_t)(state ? state->since_ms : 0), "bearer_expires_at",
-                     expiry_json(c->nats_bearer), "relay_expires_at", expiry_json(c->relay_token));
+    json_t *json =
+        json_pack("{s:s, s:b, s:s, s:s, s:b, s:s, s:s, s:s?, s:o, s:o}", "id", c->id, "valid", 1,
+                  "file", entry->path, "api_url", c->api_url, "legacy_origin", c->legacy_origin,
+                  "workspace_id", c->workspace_id, "agent_id", c->agent_id, "machine_name",
+                  c->machine_name, "bearer_expires_at", expiry_json(c->nats_bearer),
+                  "relay_expires_at", expiry_json(c->relay_token));
+    add_live(json, status_find(&place->live.status, c->id));
+    return json;
 }
 
 json_t *workplace_json(const struct workplace *place)

@@ -15,6 +15,9 @@ struct workplace {
 // Opens the directory, loads the connections, looks for a running agent. What is wrong with single
 // files becomes warnings; false after an error message when nothing works.
 bool workplace_open(const struct invocation *invocation, struct workplace *place);
+// Lets a running agent write down how it is now, for those who show it.
+void workplace_refresh(struct workplace *place);
+
 void workplace_close(struct workplace *place);
 
 // The blocks of text of all connections, invalid ones included, with what a running agent says.

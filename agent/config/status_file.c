@@ -31,7 +31,7 @@ struct field {
 static const struct field status_fields[] = {
     TEXT(status, version),         TEXT(status, binary_sha256),   TEXT(status, instance_id),
     NUMBER(status, started_at_ms), NUMBER(status, updated_at_ms), TEXT(status, display),
-    TEXT(status, cgroup),
+    TEXT(status, cgroup),          NUMBER(status, terminals),
 };
 
 static const struct field connection_fields[] = {
@@ -44,10 +44,16 @@ static const struct field connection_fields[] = {
     NUMBER(status_connection, attempt),
     NUMBER(status_connection, next_retry_ms),
     TEXT(status_connection, last_error_class),
+    NUMBER(status_connection, last_error_at_ms),
     NUMBER(status_connection, bearer_expires_at),
     NUMBER(status_connection, relay_expires_at),
     NUMBER(status_connection, heartbeats_sent),
     NUMBER(status_connection, ops_running),
+};
+
+static const struct field operation_fields[] = {
+    TEXT(status_operation, op),
+    NUMBER(status_operation, since_ms),
 };
 
 static void set_text(json_t *object, const char *key, const char *text)
@@ -66,6 +72,19 @@ static void set_fields(json_t *object, const void *from, const struct field *fie
     }
 }
 
+static json_t *connection_json(const struct status_connection *from)
+{
+    json_t *connection = json_object(), *operations = json_array();
+    set_fields(connection, from, connection_fields, COUNT(connection_fields));
+    for (size_t i = 0; i < from->operation_count; i++) {
+        json_t *operation = json_object();
+        set_fields(operation, &from->operations[i], operation_fields, COUNT(operation_fields));
+        json_array_append_new(operations, operation);
+    }
+    json_object_set_new(connection, "operations", operations);
+    return connection;
+}
+
 bool status_file_write(const struct secure_dir *config, const struct status *status,
                        struct fail *why)
 {
@@ -76,12 +95,8 @@ bool status_file_write(const struct secure_dir *config, const struct status *sta
     set_text(update, "state", status->update_state);
     set_text(update, "last_error", status->update_error);
     json_object_set_new(document, "update", update);
-    for (size_t i = 0; i < status->connection_count; i++) {
-        json_t *connection = json_object();
-        set_fields(connection, &status->connections[i], connection_fields,
-                   COUNT(connection_fields));
-        json_array_append_new(connections, connection);
-    }
+    for (size_t i = 0; i < status->connection_count; i++)
+        json_array_append_new(connections, connection_json(&status->connections[i]));
     json_object_set_new(document, "connections", connections);
     char *text = document_write(document, STATUS_BYTES_MAX);
     json_decref(document);
@@ -118,25 +133,47 @@ static bool get_fields(const json_t *object, void *to, const struct field *field
     return true;
 }
 
+// The objects of the list called key, each read into an element of *out.
+static bool get_list(const json_t *from, const char *key, struct arena *arena, size_t size,
+                     const struct field *fields, size_t field_count, void **out, size_t *count,
+                     struct fail *why)
+{
+    const json_t *list = NULL;
+    if (!document_list(from, key, OPTIONAL, &list, why))
+        return false;
+    *count = json_array_size(list);
+    *out = arena_array(arena, *count, size);
+    if (!*out && *count > 0)
+        return fail_because(why, FAIL_INVALID, "too large for a status");
+    for (size_t i = 0; i < *count; i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (!json_is_object(entry))
+            return fail_because(why, FAIL_INVALID, "\"%s\" holds something else", key);
+        if (!get_fields(entry, (char *)*out + i * size, fields, field_count, arena, why))
+            return false;
+    }
+    return true;
+}
+
 static bool get_connections(const json_t *document, struct arena *arena, struct status *out,
                             struct fail *why)
 {
-    const json_t *list = NULL;
-    if (!document_list(document, "connections", OPTIONAL, &list, why))
+    void *list = NULL;
+    size_t count = 0;
+    if (!get_list(document, "connections", arena, sizeof *out->connections, connection_fields,
+                  COUNT(connection_fields), &list, &count, why))
         return false;
-    size_t count = json_array_size(list);
-    out->connections = arena_array(arena, count, sizeof *out->connections);
-    if (!out->connections && count > 0)
-        return fail_because(why, FAIL_INVALID, "too large for a status");
-    for (size_t i = 0; i < count; i++) {
-        const json_t *entry = json_array_get(list, i);
-        if (!json_is_object(entry))
-            return fail_because(why, FAIL_INVALID, "\"connections\" holds something else");
-        if (!get_fields(entry, &out->connections[i], connection_fields, COUNT(connection_fields),
-                        arena, why))
-            return false;
-    }
+    out->connections = list;
     out->connection_count = count;
+    for (size_t i = 0; i < count; i++) {
+        struct status_connection *connection = &out->connections[i];
+        const json_t *from = json_array_get(json_object_get(document, "connections"), i);
+        void *operations = NULL;
+        if (!get_list(from, "operations", arena, sizeof *connection->operations, operation_fields,
+                      COUNT(operation_fields), &operations, &connection->operation_count, why))
+            return false;
+        connection->operations = operations;
+    }
     return true;
 }
 

@@ -12,14 +12,22 @@ struct arena;
 
 // Texts may be NULL, which is written as null. Times are unix milliseconds, expiries unix seconds;
 // 0 is not known.
+struct status_operation {
+    const char *op; // "exec"
+    int64_t since_ms;
+};
+
 struct status_connection {
     const char *id, *api_url, *workspace_id, *agent_id;
-    const char *state; // connecting, online, backoff, auth_denied, stopping, invalid
-    const char *last_error_class;
+    const char *state;            // connecting, online, backoff, auth_denied, stopping, invalid
+    const char *last_error_class; // the latest trouble in words, also when it is over
+    int64_t last_error_at_ms;
     int64_t since_ms, next_retry_ms;
     int64_t attempt;
     int64_t bearer_expires_at, relay_expires_at;
     int64_t heartbeats_sent, ops_running;
+    struct status_operation *operations; // the oldest of those that run
+    size_t operation_count;
 };
 
 struct status {
@@ -29,6 +37,7 @@ struct status {
     bool lock_held;
     const char *display; // "none", the geometry, or why there is none
     const char *cgroup;  // "off", "memory", "memory+cpu"
+    int64_t terminals;   // open now
     const char *update_state, *update_error;
     struct status_connection *connections;
     size_t connection_count;

@@ -74,7 +74,7 @@ static void take_signals(struct daemon *daemon)
 {
     sigset_t mask;
     sigemptyset(&mask);
-    const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+    const int taken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         sigaddset(&mask, taken[i]);
     sigprocmask(SIG_BLOCK, &mask, NULL); // every thread inherits this
@@ -251,6 +251,8 @@ static int handle_signals(struct daemon *daemon)
         int number = (int)info.ssi_signo;
         if (number == SIGUSR1) {
             status_writer_log(daemon->status, daemon->links);
+        } else if (number == SIGUSR2) {
+            status_writer_ask(daemon->status);
         } else if (number == SIGHUP && !isatty(STDIN_FILENO)) {
             log_info("reading the connections again", NULL);
             daemon->reconcile_at = clock_mono_ms();

@@ -14,6 +14,9 @@
 #include "config/connection.h"
 #include "config/status_file.h"
 #include "daemon/links.h"
+#include "desktop_client/desktop.h"
+#include "ops/op.h"
+#include "ops/terminals.h"
 
 struct status_writer {
     const struct secure_dir *config;
@@ -39,6 +42,11 @@ void status_writer_poke(void *writer)
     (void)!write(((struct status_writer *)writer)->fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
+void status_writer_ask(struct status_writer *writer)
+{
+    writer->due_ms = clock_mono_ms();
+}
+
 int status_writer_fd(const struct status_writer *writer)
 {
     return writer->fd;
@@ -62,6 +70,7 @@ static const char *state_name(enum link_state state)
 struct snapshot {
     struct status_connection *connections;
     struct link_status *links; // texts of the former
+    struct status_operation (*operations)[LINK_RUNNING_SHOWN];
     size_t count;
 };
 
@@ -69,7 +78,11 @@ static void add(void *snapshot_, const struct connection *connection, struct lin
 {
     struct snapshot *snapshot = snapshot_;
     struct link_status *status = &snapshot->links[snapshot->count];
+    struct status_operation *operations = snapshot->operations[snapshot->count];
     link_status(link, status);
+    for (size_t i = 0; i < status->running_count; i++)
+        operations[i] =
+            (struct status_operation){status->running[i].name, status->running[i].since_ms};
     int64_t now_s = clock_wall_ms() / 1000, bearer = 0, relay = 0;
     bearer_read(connection->nats_bearer, now_s, &bearer);
     bearer_read(connection->relay_token, now_s, &relay);
@@ -80,6 +93,7 @@ static void add(void *snapshot_, const struct connection *connection, struct lin
         .agent_id = connection->agent_id,
         .state = state_name(status->state),
         .last_error_class = *status->last_error ? status->last_error : NULL,
+        .last_error_at_ms = status->last_error_ms,
         .since_ms = status->since_ms,
         .next_retry_ms = status->next_retry_ms,
         .attempt = status->attempt,
@@ -87,14 +101,17 @@ static void add(void *snapshot_, const struct connection *connection, struct lin
         .relay_expires_at = relay,
         .heartbeats_sent = (int64_t)status->heartbeats_sent,
         .ops_running = (int64_t)status->operations_running,
+        .operations = operations,
+        .operation_count = status->running_count,
     };
 }
 
 static struct snapshot take(struct links *links)
 {
-    struct snapshot snapshot = {.connections =
-                                    mem_array(links_count(links), sizeof *snapshot.connections),
-                                .links = mem_array(links_count(links), sizeof *snapshot.links)};
+    size_t count = links_count(links);
+    struct snapshot snapshot = {.connections = mem_array(count, sizeof *snapshot.connections),
+                                .links = mem_array(count, sizeof *snapshot.links),
+                                .operations = mem_array(count, sizeof *snapshot.operations)};
     links_visit(links, add, &snapshot);
     return snapshot;
 }
@@ -103,10 +120,29 @@ static void snapshot_fini(struct snapshot *snapshot)
 {
     mem_free(snapshot->connections);
     mem_free(snapshot->links);
+    mem_free(snapshot->operations);
+}
+
+enum { DISPLAY_TEXT_BYTES = DESKTOP_REASON_BYTES_MAX + 32 };
+
+// "none", the geometry, or why a display that exists cannot be used.
+static const char *display_text(const struct op_host *host, char text[DISPLAY_TEXT_BYTES])
+{
+    struct desktop_state state;
+    if (!host->desktop)
+        return "none";
+    desktop_known(host->desktop, &state);
+    if (state.available)
+        snprintf(text, DISPLAY_TEXT_BYTES, "%ux%u", state.width, state.height);
+    else
+        snprintf(text, DISPLAY_TEXT_BYTES, "%s", state.reason[0] ? state.reason : "none");
+    return text;
 }
 
 static void write_file(struct status_writer *writer, const struct snapshot *snapshot)
 {
+    char display[DISPLAY_TEXT_BYTES];
+    const struct op_host *host = writer->shared->host;
     struct status status = {.pid = getpid(),
                             .version = OG_VERSION,
                             .binary_sha256 = writer->shared->binary_sha256,
@@ -114,7 +150,9 @@ static void write_file(struct status_writer *writer, const struct snapshot *snap
                             .started_at_ms = writer->started_ms,
                             .updated_at_ms = clock_wall_ms(),
                             .lock_held = true,
+                            .display = display_text(host, display),
                             .cgroup = "off",
+                            .terminals = (int64_t)terminals_count(host->terminals),
                             .connections = snapshot->connections,
                             .connection_count = snapshot->count};
     struct fail why;

@@ -14,6 +14,9 @@ struct status_writer *status_writer_new(const struct secure_dir *config,
 // A link changed its state; from any thread.
 void status_writer_poke(void *writer);
 
+// Somebody wants to see it as it is now: the next status_writer_run writes.
+void status_writer_ask(struct status_writer *writer);
+
 int status_writer_fd(const struct status_writer *writer);                  // readable after a poke
 int64_t status_writer_next(const struct status_writer *writer);            // clock_mono_ms
 void status_writer_run(struct status_writer *writer, struct links *links); // writes when it is due

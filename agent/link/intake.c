@@ -32,7 +32,8 @@ struct call {
     struct cancel *cancel; // NULL: only the link's end cancels it
     size_t reply_max;
     int64_t received_ms;
-    struct lane_waiter turn; // of an operation that runs in order
+    struct running_entry running; // while a worker has it
+    struct lane_waiter turn;      // of an operation that runs in order
     bool in_turn;
     bool once;      // its id is noted in the journal
     bool on_worker; // otherwise on the delivery thread, which serves all links and must not wait
@@ -235,7 +236,9 @@ static void run_job(struct admission_job *job)
     struct call *call = (struct call *)job;
     struct admission *admission = call->link->shared->admission;
     call->on_worker = true;
+    running_enter(&call->link->running, &call->running, call->entry->name);
     run(call);
+    running_leave(&call->link->running, &call->running);
     admission_leave(admission, job);
     call_free(call);
 }

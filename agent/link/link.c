@@ -40,6 +40,7 @@ void link_drop(void *link_)
     outbox_free(link->posted);
     reply_memory_free(link->replies);
     settled_free(link->settled);
+    running_fini(&link->running);
     relay_unref(link->relay);
     desktop_seat_fini(&link->seat);
     pthread_cond_destroy(&link->wake);
@@ -114,8 +115,6 @@ void link_set_state(struct link *link, enum link_state state)
     link->status.state = state;
     link->status.attempt = link->attempt;
     link->status.next_retry_ms = 0;
-    if (state == LINK_ONLINE)
-        link->status.last_error[0] = '\0';
     if (link->shared->changed)
         link->shared->changed(link->shared->changed_argument);
 }
@@ -226,6 +225,7 @@ static void note_error(struct link *link, const struct fail *why)
     pthread_mutex_lock(&link->lock);
     fail_text(why, link->status.last_error, sizeof link->status.last_error);
     log_redact(link->status.last_error);
+    link->status.last_error_ms = clock_wall_ms();
     pthread_mutex_unlock(&link->lock);
 }
 
@@ -399,6 +399,7 @@ struct link *link_new(const struct link_shared *shared, const struct connection 
     link->posted = outbox_new();
     link->replies = reply_memory_new();
     link->settled = settled_new();
+    running_init(&link->running);
     desktop_seat_init(&link->seat);
     link->leaving = leaving;
     const struct relay_settings values = relay_values(link, connection);
@@ -488,6 +489,7 @@ void link_status(struct link *link, struct link_status *status)
     *status = link->status;
     pthread_mutex_unlock(&link->lock);
     status->operations_running = atomic_load(&link->calls);
+    status->running_count = running_list(&link->running, status->running, LINK_RUNNING_SHOWN);
 }
 
 const char *link_id(const struct link *link)

@@ -7,6 +7,7 @@
 
 #include "base/fail.h"
 #include "base/random.h"
+#include "link/running.h"
 
 struct admission;
 struct capacity;
@@ -67,9 +68,12 @@ struct link_status {
     int64_t since_ms;      // unix time
     int64_t next_retry_ms; // unix time, 0 when none is due
     unsigned attempt;
-    char last_error[256];
+    char last_error[256];  // of the latest trouble, also when it is over; "" when there was none
+    int64_t last_error_ms; // unix time
     uint64_t heartbeats_sent;
-    uint64_t operations_running;
+    uint64_t operations_running;                      // with those that wait for their turn
+    struct running_shown running[LINK_RUNNING_SHOWN]; // the oldest of these
+    size_t running_count;
 };
 void link_status(struct link *link, struct link_status *status);
 

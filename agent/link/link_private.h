@@ -29,6 +29,7 @@ struct link {
     struct settled *settled;
     struct desktop_seat seat;
     atomic_uint calls; // requests that have not been answered
+    struct running running;
 
     pthread_mutex_t lock; // of all that follows
     pthread_cond_t wake;

@@ -19,7 +19,7 @@ struct terminals {
 
     // of the stream thread
     struct terminal *first; // those that can be addressed, the oldest last
-    size_t count;           // of these
+    atomic_size_t count;    // of these; others may read it
     size_t alive;           // all that have not been freed
     struct {
         char id[TERMINAL_ID_BYTES];

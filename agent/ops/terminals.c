@@ -381,14 +381,7 @@ bool terminals_shut_down(struct terminals *terminals, int64_t patience_ms)
     return !stream_call(stop, terminals) || cancel_wait(terminals->all_gone, NULL, patience_ms);
 }
 
-static void count(void *request_)
-{
-    struct request *request = request_;
-    request->size = request->terminals->count;
-}
-
 size_t terminals_count(struct terminals *terminals)
 {
-    struct request request = {.terminals = terminals};
-    return stream_call(count, &request) ? request.size : 0;
+    return atomic_load(&terminals->count);
 }

@@ -29,7 +29,7 @@ void terminals_free(struct terminals *terminals); // after that; NULL is accepte
 // The link of this relay has gone for good, and its terminals with it. Does not wait.
 void terminals_leave(struct terminals *terminals, struct relay *relay);
 
-size_t terminals_count(struct terminals *terminals);
+size_t terminals_count(struct terminals *terminals); // does not wait
 
 // Takes a place. scope: "" for none. With a scope that has a terminal already (or is about to have
 // one) *existing is set, and *id is all there is to know: it has been registered again where

@@ -66,6 +66,7 @@
 #define LINK_PENDING_BYTES       (64 << 20)   // and their bytes; more is not ours to hold
 #define LINK_URLS_MAX            64           // of one connection; a cluster has a handful
 #define LINKS_MAX                1024         // connections served at once
+#define LINK_RUNNING_SHOWN       16           // operations of one link that its status names
 #define BACKOFF_FAST_MS          3000         // between attempts at first,
 #define BACKOFF_FAST_ATTEMPTS    20           // for so many of them,
 #define BACKOFF_SLOW_MS          10000        // then doubled up to this
@@ -110,6 +111,9 @@
 #define CONFIG_POLL_MS            2000    // without inotify
 #define CONFIG_LOCK_POLL_MS       5000    // while another agent runs for the same connections
 #define STATUS_PERIOD_MIN_MS      1000    // between two status files, however much happens
+#define STATUS_ASK_MS             2000    // for a running agent to write it anew when asked
+#define LIVE_PROC_BYTES_MAX       16384   // of /proc/PID/status
+#define STATUS_ASK_LOOK_MS        5       // between two looks whether it has
 #define CONFIG_LOCK_REMIND_MS     600000  // 10 minutes
 #define CONFIG_LOCK_SETTLE_MS     50      // somebody who only looks at the lock holds it no longer
 #define CONFIG_VALUES_MAX         4096    // JSON values of a document, so that 256 KiB stay small
@@ -118,7 +122,7 @@
 #define CONFIG_STALE_MS           3600000 // age of an unfinished file nobody writes any more
 #define CONFIG_SETTINGS_BYTES_MAX (64u << 10) // of agent.ini
 #define STATUS_BYTES_MAX          (4u << 20)  // the status of all links together
-#define STATUS_VALUES_MAX         65536       // JSON values of it
+#define STATUS_VALUES_MAX         131072      // JSON values of it: up to 65 of each connection
 #define API_URL_BYTES_MAX         2048        // what proxies and servers commonly take
 #define BEARER_WARN_S             604800      // 7 days
 

@@ -17,6 +17,7 @@ static bool reads(struct status *status, struct fail *why)
 START_TEST(what_the_daemon_writes_is_what_others_read)
 {
     struct fail why = {0};
+    struct status_operation operations[] = {{.op = "exec", .since_ms = 7}, {.op = "git"}};
     struct status_connection connections[] = {
         {.id = HOME_ID,
          .api_url = "http://127.0.0.1:8000",
@@ -26,10 +27,13 @@ START_TEST(what_the_daemon_writes_is_what_others_read)
          .since_ms = 1,
          .heartbeats_sent = 1ll << 40,
          .bearer_expires_at = 1893456000,
-         .ops_running = 3},
+         .ops_running = 3,
+         .operations = operations,
+         .operation_count = 2},
         {.id = LEGACY_ID,
          .state = "backoff",
          .last_error_class = "refused",
+         .last_error_at_ms = 6,
          .attempt = 5,
          .next_retry_ms = 99,
          .relay_expires_at = 8},
@@ -43,6 +47,7 @@ START_TEST(what_the_daemon_writes_is_what_others_read)
                              .updated_at_ms = 18,
                              .display = "none",
                              .cgroup = "memory+cpu",
+                             .terminals = 4,
                              .update_state = "idle",
                              .connections = connections,
                              .connection_count = 2};
@@ -69,8 +74,15 @@ START_TEST(what_the_daemon_writes_is_what_others_read)
     ck_assert_int_eq(c->heartbeats_sent, 1ll << 40);
     ck_assert_int_eq(c->bearer_expires_at, 1893456000);
     ck_assert_int_eq(c->ops_running, 3);
+    ck_assert_uint_eq(c->operation_count, 2);
+    ck_assert_str_eq(c->operations[0].op, "exec");
+    ck_assert_int_eq(c->operations[0].since_ms, 7);
+    ck_assert_str_eq(c->operations[1].op, "git");
+    ck_assert_int_eq(read.terminals, 4);
     c = status_find(&read, LEGACY_ID);
     ck_assert_str_eq(c->last_error_class, "refused");
+    ck_assert_int_eq(c->last_error_at_ms, 6);
+    ck_assert_uint_eq(c->operation_count, 0);
     ck_assert_int_eq(c->attempt, 5);
     ck_assert_int_eq(c->next_retry_ms, 99);
     ck_assert_int_eq(c->relay_expires_at, 8);
