@@ -1,6 +1,10 @@
 #include "ops/desktop.h"
 
+#include <string.h>
+
+#include "base/arena.h"
 #include "desktop_client/desktop.h"
+#include "process/environment.h"
 
 void desktop_seat_init(struct desktop_seat *seat)
 {
@@ -52,6 +56,33 @@ void desktop_describe(const struct op_host *host, struct desktop_state *state)
         desktop_look(host->desktop, state);
     else
         *state = (struct desktop_state){0};
+}
+
+static size_t lend(const struct op *op, struct environment_entry *entries, size_t count,
+                   const char *key, const char *value)
+{
+    char *copy = *value ? arena_string(op->arena, value) : NULL;
+    if (copy)
+        entries[count++] = (struct environment_entry){key, copy};
+    return count;
+}
+
+size_t desktop_lend(const struct op *op, struct environment_entry *entries, size_t count)
+{
+    struct desktop_state state;
+    bool own_cookie = false;
+    if (!op->host->desktop)
+        return count;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(entries[i].key, "DISPLAY") == 0)
+            return count; // another screen, or none at all
+        own_cookie |= strcmp(entries[i].key, "XAUTHORITY") == 0;
+    }
+    desktop_known(op->host->desktop, &state);
+    if (!state.available)
+        return count;
+    count = lend(op, entries, count, "DISPLAY", state.display);
+    return own_cookie ? count : lend(op, entries, count, "XAUTHORITY", state.xauthority);
 }
 
 bool desktop_of(const struct op *op, struct desktop **desktop, struct fail *why)

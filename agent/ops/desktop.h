@@ -3,12 +3,14 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "desktop_client/lane.h"
 #include "ops/op.h"
 
 struct desktop_state;
+struct environment_entry;
 
 // One for each link: whom it shows the screen to, and who presses its keys.
 struct desktop_seat {
@@ -34,6 +36,12 @@ void desktop_seat_let_go(struct desktop_seat *seat, const struct op_host *host);
 
 // What this machine says of its desktop, found out now: available only where it can be looked at.
 void desktop_describe(const struct op_host *host, struct desktop_state *state);
+
+// What programs have to know to show something on the host's desktop: DISPLAY, and XAUTHORITY where
+// a cookie is needed. Appended to the count entries of a request, which has the last word; returns
+// how many there are then. Room for DESKTOP_LENT more is needed. The values live in the arena.
+enum { DESKTOP_LENT = 2 };
+size_t desktop_lend(const struct op *op, struct environment_entry *entries, size_t count);
 
 // The desktop of the host, or FAIL_UNSUPPORTED.
 bool desktop_of(const struct op *op, struct desktop **desktop, struct fail *why)

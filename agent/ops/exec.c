@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/io.h"
+#include "ops/desktop.h"
 #include "ops/run.h"
 #include "process/environment.h"
 #include "process/shell.h"
@@ -65,13 +66,15 @@ static bool direct_command(const struct op *op, const Og__ExecRequest *request,
 static bool set_environment(const struct op *op, const Og__ExecRequest *request,
                             struct command *command, struct fail *why)
 {
-    struct environment_entry *entries = arena_array(op->arena, request->n_env, sizeof *entries);
+    struct environment_entry *entries =
+        arena_array(op->arena, request->n_env + DESKTOP_LENT, sizeof *entries);
     if (!entries)
         return fail_errno(why, ENOMEM, "exec", NULL);
     for (size_t i = 0; i < request->n_env; i++)
         entries[i] = (struct environment_entry){request->env[i]->key, request->env[i]->value};
-    if (!environment_overlay(op->arena, op->host->environment, entries, request->n_env,
-                             &command->setup.envp, why))
+    size_t count = desktop_lend(op, entries, request->n_env);
+    if (!environment_overlay(op->arena, op->host->environment, entries, count, &command->setup.envp,
+                             why))
         return false;
     command->setup.search = environment_get(command->setup.envp + 1, "PATH");
     return true;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/limits.h"
+#include "ops/desktop.h"
 #include "ops/op.h"
 #include "ops/run.h"
 #include "ops/stream_channel.h"
@@ -21,7 +22,7 @@ static bool out_of_memory(struct fail *why)
 static bool make_environment(const struct op *op, const Og__PtyOpenRequest *request, char ***envp,
                              struct fail *why)
 {
-    enum { OWN = 2 };
+    enum { OWN = 2 + DESKTOP_LENT };
     const char *term = request->term && *request->term ? request->term : "xterm-256color";
     struct environment_entry *entries =
         arena_array(op->arena, request->n_env + OWN, sizeof *entries);
@@ -33,6 +34,7 @@ static bool make_environment(const struct op *op, const Og__PtyOpenRequest *requ
     for (size_t i = 0; i < request->n_env; i++)
         entries[n++] = (struct environment_entry){request->env[i]->key, request->env[i]->value};
     entries[n++] = (struct environment_entry){"TERM", term};
+    n = desktop_lend(op, entries, n);
     return environment_overlay(op->arena, op->host->environment, entries, n, envp, why);
 }
 

@@ -10,14 +10,15 @@ import pytest
 
 from hubrig import wait_until
 from rig import Agent
+from screen import Screen as Display
 from test_shell import CTL, Bench
 
 
 class RealMachine:
-    def __init__(self, hub, directory):
+    def __init__(self, hub, directory, **options):
         given = hub.enrol()
         self.id, self.workspace = given["agentId"], given["workspaceId"]
-        self.agent = Agent(directory, start=False)
+        self.agent = Agent(directory, start=False, **options)
         self.agent.write_credentials({
             "agent_id": self.id, "workspace_id": self.workspace, "nats_bearer": given["bearer"],
             "nats_urls": given["natsUrls"], "relay_url": given["relayUrl"],
@@ -198,3 +199,21 @@ def test_what_cannot_be_started(bench):
     assert done.returncode == 125 and b"/no/such/program" in done.stderr
     done = bench.ctl("shell", "--cwd", "/no/such/directory", bench.name, stdin=subprocess.DEVNULL)
     assert done.returncode in (125, 127) and b"/no/such/directory" in done.stderr
+
+
+def test_a_terminal_has_the_display(hub, tmp_path):
+    display = Display()
+    machine = RealMachine(hub, tmp_path, settings=f"display = {display.display}")
+    bench = RealBench(hub, machine)
+    try:
+        screen = bench.prompt()
+        screen.type("echo on=$DISPLAY.\r")
+        screen.sees(f"on={display.display}.\r\n")
+        screen = bench.prompt("--env", "DISPLAY=:77")
+        screen.type("echo on=$DISPLAY.\r")
+        screen.sees("on=:77.\r\n")
+    finally:
+        for screen in bench.screens:
+            screen.clean_up()
+        machine.agent.clean_up()
+        display.kill()

@@ -82,6 +82,12 @@ class Screen:
                 pass
 
 
+def xauthority(cookie, number=""):
+    """A file of cookies with one for this machine, Xau(3): family "wild" matches any host."""
+    fields = [b"", str(number).encode(), b"MIT-MAGIC-COOKIE-1", cookie]
+    return struct.pack(">H", 0xffff) + b"".join(struct.pack(">H", len(f)) + f for f in fields)
+
+
 class Receiver:
     """xev(1) in a window over the whole screen."""
 

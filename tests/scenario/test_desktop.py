@@ -6,7 +6,7 @@ import time
 import pytest
 
 from rig import ControlError, Runtime, pb, wait_until
-from screen import Receiver, decode_png
+from screen import Receiver, decode_png, xauthority
 
 
 def pointer(runtime, x, y, action="CLICK", button="LEFT", **more):
@@ -67,6 +67,20 @@ def test_a_change_is_in_the_next_screenshot(screen, serve):
         screen.run("xsetroot", "-solid", colour)
         rows = decode_png(runtime.call("desktop_screenshot").png)[2]
         assert "#%02x%02x%02x" % rows[5][5] == colour
+
+
+def test_commands_have_the_display(make_screen, serve, tmp_path):
+    cookies = tmp_path / "cookies"
+    cookies.write_bytes(xauthority(b"0123456789abcdef"))
+    screen = make_screen(options=["-auth", str(cookies)])
+    agent, runtime = serve(screen, environment={"XAUTHORITY": str(cookies)})
+    answer = runtime.shell('echo "$DISPLAY $XAUTHORITY"')
+    assert answer.stdout.decode() == f"{screen.display} {cookies}\n"
+    assert runtime.shell("xprop -root -len 1", env={}).exit_code == 0
+    answer = runtime.shell('echo "$DISPLAY $XAUTHORITY"', env={"XAUTHORITY": "/elsewhere"})
+    assert answer.stdout.decode() == f"{screen.display} /elsewhere\n"
+    answer = runtime.shell('echo "$DISPLAY"', env={"DISPLAY": ":77"})
+    assert answer.stdout.decode() == ":77\n"
 
 
 def test_clicks_and_keys_arrive(screen, serve, tmp_path):
