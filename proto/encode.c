@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/limits.h"
 #include "base/utf8.h"
 #include "proto/wire.h"
 
-// What has been written lies between at and the end of the memory.
+// What has been written begins at at; start is as far as it may grow.
 struct writer {
     uint8_t *start, *at;
+    size_t written;
+    const struct encode_place *place; // of the field that is not to be moved; NULL: there is none
 };
 
 static void put_fields(struct writer *out, const ProtobufCMessage *message);
@@ -20,12 +23,24 @@ static uint8_t *take(struct writer *out, size_t size)
     // Only a message that another thread changes meanwhile can get here: no way to go on.
     if (size > (size_t)(out->at - out->start))
         abort();
+    out->written += size;
     return out->at -= size;
+}
+
+// The field that stays where it is: what comes behind it in the message is moved to it.
+static void put_around(struct writer *out)
+{
+    const struct encode_place *place = out->place;
+    uint8_t *data = place->data;
+    memmove(data + place->size, out->at, out->written);
+    *out = (struct writer){data - REPLY_ROOM_BYTES, data, place->size + out->written, NULL};
 }
 
 static void put_bytes(struct writer *out, const void *data, size_t size)
 {
-    if (size > 0)
+    if (out->place && data == out->place->data)
+        put_around(out);
+    else if (size > 0)
         memcpy(take(out, size), data, size);
 }
 
@@ -61,9 +76,9 @@ static void put_span(struct writer *out, uint32_t number, const void *data, size
 
 static void put_message(struct writer *out, uint32_t number, const ProtobufCMessage *message)
 {
-    const uint8_t *end = out->at;
+    size_t behind = out->written;
     put_fields(out, message);
-    put_varint(out, (uint64_t)(end - out->at));
+    put_varint(out, out->written - behind);
     put_tag(out, number, WIRE_SPAN);
 }
 
@@ -160,10 +175,22 @@ size_t encode_size(const ProtobufCMessage *message)
 
 void encode_message(const ProtobufCMessage *message, void *out, size_t size)
 {
-    struct writer writer = {out, size > 0 ? (uint8_t *)out + size : out};
+    struct writer writer = {.start = out, .at = size > 0 ? (uint8_t *)out + size : out};
     put_fields(&writer, message);
     if (writer.at != writer.start)
         abort(); // see take()
+}
+
+void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size)
+{
+    if (size < place->size || size - place->size > REPLY_ROOM_BYTES)
+        return NULL;
+    uint8_t *behind = (uint8_t *)place->data + place->size;
+    struct writer writer = {.start = behind, .at = behind + REPLY_ROOM_BYTES, .place = place};
+    put_fields(&writer, message);
+    if (writer.place || writer.written != size)
+        abort(); // see take()
+    return writer.at;
 }
 
 bool encode_append(const ProtobufCMessage *message, struct buffer *out)

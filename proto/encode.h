@@ -15,6 +15,18 @@ size_t encode_size(const ProtobufCMessage *message);
 // Writes exactly encode_size() bytes to out. The message must not change in between.
 void encode_message(const ProtobufCMessage *message, void *out, size_t size);
 
+// A large bytes field of a message: size > 0 bytes at data, with room for REPLY_ROOM_BYTES before
+// and behind it (arena_roomy), which are written over.
+struct encode_place {
+    void *data;
+    size_t size;
+};
+
+// Writes the message of encode_size() = size bytes around that field, which stays where it is, and
+// returns where it begins. NULL, with nothing written, when the room is not enough.
+void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size)
+    __attribute__((warn_unused_result));
+
 // Appends the message to a buffer; false when it would pass its maximum.
 bool encode_append(const ProtobufCMessage *message, struct buffer *out)
     __attribute__((warn_unused_result));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fail.h"
+#include "base/limits.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
 #include "proto/wire.h"
@@ -49,18 +50,35 @@ size_t envelope_size(size_t id_size, const Og__ControlResponse *response)
     return id_field_size(id_size) + encode_size(&response->base);
 }
 
+// The lowest field number comes first, as both known encoders have it.
+static void put_id(const void *id, size_t id_size, uint8_t *at)
+{
+    if (id_size == 0)
+        return;
+    *at++ = RESPONSE_ID << 3 | WIRE_SPAN;
+    at = wire_put_varint(at, id_size);
+    memcpy(at, id, id_size);
+}
+
 void envelope_encode(const void *id, size_t id_size, const Og__ControlResponse *response, void *out,
                      size_t size)
 {
-    uint8_t *at = out;
     size_t id_field = id_field_size(id_size);
     assert(id_field <= size);
-    // The lowest field number comes first, as both known encoders have it.
-    if (id_size > 0) {
-        *at++ = RESPONSE_ID << 3 | WIRE_SPAN;
-        at = wire_put_varint(at, id_size);
-        memcpy(at, id, id_size);
-        at += id_size;
-    }
-    encode_message(&response->base, at, size - id_field);
+    put_id(id, id_size, out);
+    encode_message(&response->base, (uint8_t *)out + id_field, size - id_field);
+}
+
+void *envelope_encode_around(const void *id, size_t id_size, const Og__ControlResponse *response,
+                             const struct encode_place *place, size_t size)
+{
+    size_t id_field = id_field_size(id_size);
+    assert(id_field <= size);
+    if (size < place->size || size - place->size > REPLY_ROOM_BYTES)
+        return NULL;
+    uint8_t *at = encode_around(&response->base, place, size - id_field);
+    if (!at)
+        return NULL;
+    put_id(id, id_size, at - id_field);
+    return at - id_field;
 }

@@ -9,6 +9,7 @@
 
 struct arena;
 struct fail;
+struct encode_place;
 
 struct request {
     const Og__ControlRequest *message;
@@ -30,6 +31,12 @@ const char *request_op_name(const Og__ControlRequest *message);
 // Bytes of the reply that carries response under a raw request_id of id_size bytes. The field
 // response->request_id has to be left empty: as a C string it could not hold every id.
 size_t envelope_size(size_t id_size, const Og__ControlResponse *response);
+
+// The same bytes, written around the one large field of the response (encode.h) without moving it.
+// NULL when its room is not enough.
+void *envelope_encode_around(const void *id, size_t id_size, const Og__ControlResponse *response,
+                             const struct encode_place *place, size_t size)
+    __attribute__((warn_unused_result));
 
 // Writes exactly that many bytes to out.
 void envelope_encode(const void *id, size_t id_size, const Og__ControlResponse *response, void *out,

@@ -212,6 +212,7 @@ static void start(struct daemon *daemon, int argc, char **argv)
     // Few arenas: an agent is measured by what it keeps when it is idle.
     mallopt(M_ARENA_MAX, 2);
     mallopt(M_TRIM_THRESHOLD, MEMORY_KEPT_BYTES_MAX);
+    mallopt(M_MMAP_THRESHOLD, MEMORY_HEAP_BYTES_MAX);
     options_parse(argc, argv, &daemon->options);
     daemon->managed = getenv("INVOCATION_ID") != NULL;
     daemon->watchdog_ms = notify_watchdog_ms();

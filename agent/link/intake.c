@@ -89,8 +89,24 @@ static void send(const struct call *call, const void *data, size_t size)
         link_reply_soon(call->link, call->reply, data, size, reply_until(call));
 }
 
+// The response's bytes; *owned has to be freed.
+static void *encode(const struct request *request, const Og__ControlResponse *response,
+                    const struct encode_place *place, size_t size, void **owned)
+{
+    *owned = NULL;
+    void *data = place && place->size > 0
+                     ? envelope_encode_around(request->id, request->id_size, response, place, size)
+                     : NULL;
+    if (!data) {
+        data = *owned = mem_resize(NULL, size); // not zeroed: all of it is written
+        envelope_encode(request->id, request->id_size, response, data, size);
+    }
+    return data;
+}
+
 // Encodes the response, or when it is too large the error that says so, and sends it.
-static void answer(struct call *call, Og__ControlResponse *response)
+static void answer_around(struct call *call, Og__ControlResponse *response,
+                          const struct encode_place *place)
 {
     const struct request *request = &call->request;
     size_t size = envelope_size(request->id_size, response);
@@ -102,15 +118,20 @@ static void answer(struct call *call, Og__ControlResponse *response)
         wire_error(&error, &call->arena, call->entry ? call->entry->name : "none", &why);
         too_large.error = &error.wire;
         response = &too_large;
+        place = NULL;
         size = envelope_size(request->id_size, response);
     }
-    void *data = mem_resize(NULL, size); // not zeroed: all of it is written
-    envelope_encode(request->id, request->id_size, response, data, size);
+    void *owned, *data = encode(request, response, place, size, &owned);
     if (call->once)
         settled_end(call->link->settled, request->id, request->id_size, clock_mono_ms(), data,
                     size);
     send(call, data, size);
-    mem_free(data);
+    mem_free(owned);
+}
+
+static void answer(struct call *call, Og__ControlResponse *response)
+{
+    answer_around(call, response, NULL);
 }
 
 static void answer_error(struct call *call, const struct fail *why)
@@ -226,7 +247,7 @@ static void run(struct call *call)
         return;
     }
     if (done)
-        answer(call, &response);
+        answer_around(call, &response, &op.place);
     else
         answer_error(call, &why);
 }

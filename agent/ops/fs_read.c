@@ -24,7 +24,8 @@ bool op_fs_read(struct op *op, const Og__ControlRequest *request, Og__ControlRes
         return false;
     // Of content that was too large to be read, too, it is the size of the reply that is told.
     out->content.len = read ? content.size : why->size;
-    out->content.data = (uint8_t *)content.data;
+    out->content.data = content.data;
+    op->place = (struct encode_place){content.data, content.size};
     out->total_size = content.total;
     return fs_reply_fits(op, response, why);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/fail.h"
+#include "proto/encode.h"
 #include "proto/opengeni_agent.pb-c.h"
 
 struct arena;
@@ -36,7 +37,9 @@ struct op {
     bool legacy;               // it came in on the address of older control planes
     bool screen_control;       // the owner has consented to keyboard and mouse
     struct desktop_seat *seat; // of the link (ops/desktop.h); NULL: it has none
-    struct relay *relay;       // of the link the request came in on (relay/relay.h); NULL: none
+    struct encode_place
+        place;           // set by an operation whose reply is written around its largest field
+    struct relay *relay; // of the link the request came in on (relay/relay.h); NULL: none
 };
 
 // Fills response->result_case and its member and returns true, or returns false with *why.

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
+
 enum { BLOCK_BYTES = 4096, ALIGN = 16 };
 
 struct arena_block {
@@ -65,6 +67,15 @@ void *arena_alloc(struct arena *arena, size_t size)
     block->used += size;
     arena->used += size;
     return memory;
+}
+
+void *arena_roomy(struct arena *arena, size_t size)
+{
+    size_t all;
+    if (__builtin_add_overflow(size, 2 * (size_t)REPLY_ROOM_BYTES, &all))
+        return NULL;
+    char *memory = arena_alloc(arena, all);
+    return memory ? memory + REPLY_ROOM_BYTES : NULL;
 }
 
 void *arena_array(struct arena *arena, size_t count, size_t size)

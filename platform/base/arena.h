@@ -19,6 +19,10 @@ void arena_fini(struct arena *arena);
 // 16-byte aligned, not zeroed; NULL when the cap would be passed.
 void *arena_alloc(struct arena *arena, size_t size) __attribute__((warn_unused_result));
 
+// Like arena_alloc, for what a reply is written around: REPLY_ROOM_BYTES before and behind it may
+// be written, too.
+void *arena_roomy(struct arena *arena, size_t size) __attribute__((warn_unused_result));
+
 // Like arena_alloc, zeroed; the product is checked for overflow.
 void *arena_array(struct arena *arena, size_t count, size_t size)
     __attribute__((warn_unused_result));

@@ -236,7 +236,9 @@
 // --- the machine
 #define MEMORY_TRIM_MS        10000       // after the last operation
 #define MEMORY_FIRST_TRIM_MS  3000        // the start needs more than the rest
-#define MEMORY_KEPT_BYTES_MAX (256 << 10) // free memory at the end of the heap; more goes back
+#define MEMORY_KEPT_BYTES_MAX (2 << 20)   // free memory at the end of the heap; more goes back
+#define MEMORY_HEAP_BYTES_MAX (2 << 20)   // larger blocks are the kernel's, and cost a fault a page
+#define REPLY_ROOM_BYTES      256         // around a large field: all else of its reply, mostly
 #define METRICS_PERIOD_MS     5000        // with each heartbeat
 #define METRICS_FRESH_MS      1000        // asked for more often, the last figures are given again
 #define CAPACITY_PERIOD_MS    60000       // disks and memory are seldom changed

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +93,7 @@ static bool read_sized(const struct reading *reading, uint64_t total, struct fil
     uint64_t size = (end < total ? end : total) - reading->offset;
     if (size > reading->max)
         return fail_too_large(reading->why, size, reading->max);
-    unsigned char *data = arena_alloc(reading->arena, (size_t)size);
+    unsigned char *data = arena_roomy(reading->arena, (size_t)size);
     if (!data)
         return failed(reading, ENOMEM);
     if (!read_at(reading, data, (size_t)size, &out->size))
@@ -157,8 +158,11 @@ static bool read_unsized(const struct reading *reading, struct file_content *out
     bool read = read_to_end(reading, &kept, &out->total);
     if (read && kept.size > 0) {
         out->size = kept.size;
-        out->data = arena_string_n(reading->arena, kept.data, kept.size);
-        read = out->data || failed(reading, ENOMEM);
+        void *data = arena_roomy(reading->arena, kept.size);
+        if (data)
+            memcpy(data, kept.data, kept.size);
+        out->data = data;
+        read = data || failed(reading, ENOMEM);
     }
     buffer_fini(&kept);
     return read;

@@ -9,7 +9,7 @@ struct arena;
 struct fail;
 
 struct file_content {
-    const void *data; // in the arena; NULL when size is 0
+    void *data; // in the arena, with room around it (arena_roomy); NULL when size is 0
     size_t size;
     uint64_t total; // of the whole file, whatever the range
 };

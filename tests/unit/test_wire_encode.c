@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/fail.h"
+#include "base/limits.h"
 #include "proto/agent_error.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
@@ -17,7 +18,7 @@ static struct fail why;
 
 static void setup(void)
 {
-    arena_init(&arena, 4 << 20);
+    arena_init(&arena, 32 << 20);
 }
 
 static void teardown(void)
@@ -54,6 +55,49 @@ START_TEST(lengths_of_any_number_of_digits_are_right)
         }
     }
     free(content);
+}
+END_TEST
+
+// One reply, written apart and around its content.
+static void check_around(const char *id, size_t id_size, size_t content, uint64_t total, bool fits)
+{
+    uint8_t *memory = arena_roomy(&arena, content);
+    for (size_t i = 0; i < content; i++)
+        memory[i] = (uint8_t)(i * 7);
+    Og__FsReadResponse read = OG__FS_READ_RESPONSE__INIT;
+    read.content = (ProtobufCBinaryData){content, memory};
+    read.total_size = total;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    response.result_case = OG__CONTROL_RESPONSE__RESULT_FS_READ;
+    response.fs_read = &read;
+    size_t size = envelope_size(id_size, &response);
+    uint8_t *apart = arena_alloc(&arena, size);
+    envelope_encode(id, id_size, &response, apart, size);
+    struct encode_place place = {memory, content};
+    uint8_t *around = envelope_encode_around(id, id_size, &response, &place, size);
+    ck_assert_int_eq(around != NULL, fits);
+    if (fits) {
+        ck_assert(around >= memory - REPLY_ROOM_BYTES);
+        ck_assert(around + size <= memory + content + REPLY_ROOM_BYTES);
+        ck_assert_mem_eq(around, apart, size);
+    }
+    for (size_t i = 0; i < content; i++)
+        ck_assert_uint_eq(memory[i], (uint8_t)(i * 7));
+}
+
+START_TEST(a_reply_is_written_around_its_largest_field)
+{
+    static const size_t sizes[] = {1, 127, 128, 16383, 16384, 524288};
+    static const uint64_t totals[] = {0, 1, UINT64_MAX};
+    char id[2 * REPLY_ROOM_BYTES];
+    memset(id, 'i', sizeof id);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (size_t k = 0; k < sizeof totals / sizeof *totals; k++) {
+            check_around(id, 0, sizes[i], totals[k], true);
+            check_around(id, 36, sizes[i], totals[k], true);
+            check_around(id, REPLY_ROOM_BYTES - 40, sizes[i], totals[k], true);
+            check_around(id, REPLY_ROOM_BYTES, sizes[i], totals[k], false);
+        }
 }
 END_TEST
 
@@ -321,6 +365,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, lengths_of_any_number_of_digits_are_right);
+    tcase_add_test(tcase, a_reply_is_written_around_its_largest_field);
     tcase_add_test(tcase, an_empty_result_is_still_a_result);
     tcase_add_test(tcase, what_is_left_null_is_left_out);
     tcase_add_test(tcase, a_buffer_takes_a_message_up_to_its_maximum);
