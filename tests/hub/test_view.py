@@ -3,105 +3,11 @@
 import random
 import time
 
-import pytest
-
 from hubrig import pb, wait_until
 from rig import ControlError, NatsServer, Runtime
-from screen import Receiver, Screen, decode_png
-from terminalrig import Machine, Viewer
-
-PNG = b"\x89PNG\r\n\x1a\n"
-
-
-@pytest.fixture
-def make_screen():
-    made = []
-
-    def make(**options):
-        made.append(Screen(**{"size": "320x240", **options}))
-        return made[-1]
-
-    yield make
-    for screen in made:
-        screen.kill()
-
-
-@pytest.fixture
-def screen(make_screen):
-    return make_screen()
-
-
-@pytest.fixture
-def serve(hub, tmp_path):
-    made = []
-
-    def start(screen, consent=True, **options):
-        made.append(Machine(hub, tmp_path, settings=f"display = {screen.display}", consent=consent,
-                            **options))
-        return made[-1]
-
-    yield start
-    for machine in made:
-        machine.stop()
-
-
-class Watcher(Viewer):
-    """Sees pictures."""
-
-    def picture(self, timeout=20):
-        """The next one; None when the other end has said goodbye."""
-        frame = self.frame(timeout)
-        if frame is None:
-            return None
-        assert bytes(frame[1][:8]) == PNG
-        return bytes(frame[1])
-
-    def until(self, sees, timeout=20):
-        """The first picture whose rows satisfy sees(rows)."""
-        end = time.monotonic() + timeout
-        while True:
-            rows = decode_png(self.picture(max(0.1, end - time.monotonic())))[2]
-            if sees(rows):
-                return rows
-
-    def sees(self, colour, timeout=20):
-        return self.until(lambda rows: "#%02x%02x%02x" % rows[5][5] == colour, timeout)
-
-    def count(self, seconds):
-        """How many pictures come in that time."""
-        count, end = 0, time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                self.picture(left)
-                count += 1
-            except TimeoutError:
-                break
-        return count
-
-    def send(self, **event):
-        self.socket.send(b"\x05" + pb.DesktopInput(channel_id=self.channel.channel_id,
-                                                   **event).SerializeToString())
-
-    def point(self, x, y, action="CLICK", button="LEFT"):
-        self.send(pointer=pb.PointerEvent(
-            x=x, y=y, action=pb.PointerAction.Value("POINTER_ACTION_" + action),
-            button=pb.PointerButton.Value("POINTER_BUTTON_" + button)))
-
-    def key(self, name, is_text=False):
-        self.send(key=pb.KeyEvent(key=name, is_text=is_text,
-                                  action=pb.KeyAction.Value("KEY_ACTION_PRESS")))
-
-
-def ensure(machine, fenced=True):
-    return machine.runtime.call("desktop_ensure", fenced=fenced)
-
-
-def watch(machine, reply=None, **options):
-    return Watcher(machine.hub, (reply or ensure(machine)).channel, **options)
-
-
-def paint(screen, colour):
-    screen.run("xsetroot", "-solid", colour)
+from screen import Receiver, decode_png
+from viewrig import (ensure, make_screen, noise, paint, rss, screen, serve,  # noqa: F401
+                     watch)
 
 
 def test_the_picture_is_the_screen(screen, serve):
@@ -273,7 +179,8 @@ def test_views_end_with_the_agent(screen, serve):
     assert (viewer.closed.reason, viewer.closed.message) == (1, "agent stopping")
 
 
-def test_a_screen_that_dies_is_shown_again(screen, serve):
+def test_a_screen_that_dies_is_shown_again(make_screen, serve):
+    screen = make_screen(number=random.randrange(20000, 60000))  # nobody takes it meanwhile
     viewer = watch(serve(screen))
     viewer.picture()
     screen.kill()
@@ -294,15 +201,6 @@ def test_the_view_comes_back_with_the_relay(screen, serve, hub):
     watch(machine, reply).sees("#aa5500")
 
 
-def noise(screen, seed, directory):
-    width, height = map(int, screen.size.split("x"))
-    path = directory / f"noise-{seed}.xbm"
-    data = random.Random(seed).randbytes(((width + 7) // 8) * height)
-    path.write_text(f"#define n_width {width}\n#define n_height {height}\n"
-                    "static char n_bits[] = {\n" + ",".join(f"0x{b:02x}" for b in data) + "};\n")
-    return str(path)
-
-
 def test_a_viewer_that_does_not_read_sees_the_newest_later(make_screen, serve, tmp_path):
     screen = make_screen(size="1280x800")
     pictures = [noise(screen, seed, tmp_path) for seed in range(6)]
@@ -315,13 +213,6 @@ def test_a_viewer_that_does_not_read_sees_the_newest_later(make_screen, serve, t
     paint(screen, "#0f0f0f")
     quick.sees("#0f0f0f", 30)
     slow.sees("#0f0f0f", 30)
-
-
-def rss(machine):
-    """Of the daemon and its children, in KiB."""
-    pid = str(machine.agent.process.pid)
-    with open(f"/proc/{pid}/status") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
 
 
 def error_of(machine):
