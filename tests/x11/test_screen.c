@@ -174,6 +174,7 @@ START_TEST(without_the_cookie_permission_is_not_granted)
     struct rig rig = rig_start("800x600x24", NULL);
     struct desktop_options options = {.program = DESKTOP_PROGRAM, .display = rig.xvfb.display};
     struct desktop *other = desktop_new(&options);
+    desktop_use(other, rig.xvfb.display, NULL); // whatever else runs here
     struct desktop_state state;
     desktop_look(other, &state);
     ck_assert(!state.available);
@@ -188,6 +189,7 @@ START_TEST(without_the_cookie_permission_is_not_granted)
            1, 44, file);
     fclose(file);
     other = rig_desktop(&wrong);
+    desktop_use(other, wrong.display, wrong.cookie);
     desktop_look(other, &state);
     ck_assert(!state.available);
     ck_assert_ptr_nonnull(strstr(state.reason, "permission is not granted"));
