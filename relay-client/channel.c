@@ -139,9 +139,15 @@ static void unpark_rivals(struct channel *of)
 
 // --- a connection is lost, or was never made
 
+// Of the time for the first registration.
+static int64_t first_left(const struct channel *channel)
+{
+    return channel->created_ms + atomic_load(&channel->relay->first_ms) - clock_mono_ms();
+}
+
 static void lost_before_live(struct channel *channel, const struct fail *why)
 {
-    int64_t left = channel->created_ms + CHANNEL_FIRST_MS - clock_mono_ms();
+    int64_t left = first_left(channel);
     if (why->kind == FAIL_STREAM || channel->attempts + 1 >= CHANNEL_FIRST_ATTEMPTS || left <= 0)
         channel_end(channel, why);
     else
@@ -245,7 +251,7 @@ static void ws_opened(void *channel_)
     struct channel *channel = channel_;
     int64_t left = CHANNEL_ACK_MS;
     if (!channel->was_live)
-        left = channel->created_ms + CHANNEL_FIRST_MS - clock_mono_ms();
+        left = first_left(channel);
     timer_set(&channel->timer, left < CHANNEL_ACK_MS ? left : CHANNEL_ACK_MS);
     ws_want_write(channel->ws);
 }
@@ -280,9 +286,9 @@ static void dial(struct channel *channel)
     }
     int64_t timeout = CHANNEL_DIAL_MS;
     if (!channel->was_live) {
-        timeout = channel->created_ms + CHANNEL_FIRST_MS - clock_mono_ms();
+        timeout = first_left(channel);
         if (channel->attempts == 0)
-            timeout = CHANNEL_FIRST_TRY_MS;
+            timeout = timeout * CHANNEL_FIRST_TRY_PERCENT / 100;
     }
     char *path =
         relay_url_channel(&now.url, relay_workspace_id(channel->relay),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "relay/channel.h"
 #include "relay/relay_private.h"
 #include "relay/stream_thread.h"
@@ -13,6 +14,7 @@ static void set(struct relay *relay, const struct relay_settings *settings)
     relay->token = mem_string(settings->token);
     relay->ca_file = settings->ca_file ? mem_string(settings->ca_file) : NULL;
     atomic_store(&relay->may_input, settings->may_input);
+    atomic_store(&relay->first_ms, settings->first_ms ? settings->first_ms : CHANNEL_FIRST_MS);
 }
 
 static void clear(struct relay *relay)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/fail.h"
 
@@ -15,6 +16,7 @@ struct relay_settings {
     const char *token;   // secret, may be ""
     const char *ca_file; // a private CA beside the system's, or NULL
     bool may_input;      // the owner lets viewers of the desktop use keyboard and pointer
+    int64_t first_ms;    // for a channel's first registration; 0: CHANNEL_FIRST_MS
 };
 
 struct relay *relay_new(const struct relay_settings *settings);

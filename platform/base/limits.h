@@ -180,7 +180,7 @@
 #define CHANNEL_MESSAGE_BYTES_MAX (4u << 20)  // from the relay
 #define CHANNEL_FIRST_MS          8000        // to be registered for the first time,
 #define CHANNEL_FIRST_ATTEMPTS    2           // in so many attempts,
-#define CHANNEL_FIRST_TRY_MS      6000        // the first of which may take so long
+#define CHANNEL_FIRST_TRY_PERCENT 75          // the first of which may take so much of it
 #define CHANNEL_DIAL_MS           10000       // look-up, TCP, TLS and upgrade
 #define CHANNEL_ACK_MS            10000       // for the relay's answer to a registration
 #define CHANNEL_PING_MS           20000       // of silence, then we ask

@@ -162,6 +162,9 @@ def test_a_pipe_instead_of_a_person(bench):
 
 
 def test_a_command_that_ends_before_anybody_looks(bench):
+    for word in ("x", "y"):
+        done = bench.ctl("shell", bench.name, "--", "echo", word, stdin=subprocess.DEVNULL)
+        assert (done.returncode, done.stdout) == (0, word.encode() + b"\r\n"), done.stderr
     for code in (0, 3):
         done = bench.ctl("shell", bench.name, "--", "sh", "-c", f"echo word-{code}; exit {code}",
                          stdin=subprocess.DEVNULL)

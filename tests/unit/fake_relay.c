@@ -255,17 +255,46 @@ void relay_listen_again(struct fake_relay *relay)
     start_listening(relay);
 }
 
+static void free_channel(struct relay_channel *channel)
+{
+    buffer_fini(&channel->text);
+    free(channel->frames);
+    free(channel);
+}
+
+void relay_forget(struct fake_relay *relay, const char *id)
+{
+    relay_wait_gone(relay, id);
+    pthread_mutex_lock(&relay->lock);
+    for (size_t i = 0; i < relay->count; i++)
+        if (strcmp(relay->channels[i]->id, id) == 0) {
+            free_channel(relay->channels[i]);
+            relay->channels[i] = relay->channels[--relay->count];
+            break;
+        }
+    pthread_mutex_unlock(&relay->lock);
+}
+
+static bool any_channel(struct fake_relay *relay, char *id)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool any = relay->count > 0;
+    if (any)
+        strcpy(id, relay->channels[0]->id);
+    pthread_mutex_unlock(&relay->lock);
+    return any;
+}
+
 void relay_stop(struct fake_relay *relay)
 {
     relay_stop_listening(relay);
-    for (size_t i = 0; i < relay->count; i++)
-        relay_wait_gone(relay, relay->channels[i]->id);
-    for (size_t i = 0; i < relay->count; i++) {
-        buffer_fini(&relay->channels[i]->text);
-        free(relay->channels[i]->frames);
-        free(relay->channels[i]);
+    for (char id[sizeof relay->channels[0]->id]; any_channel(relay, id);)
+        relay_forget(relay, id);
+    for (struct relay_channel *look; (look = relay->looks);) {
+        relay->looks = look->older;
+        free(look->text.data);
+        free(look);
     }
-    relay->count = 0;
 }
 
 // --- waiting
@@ -275,7 +304,7 @@ static bool wait_until(struct fake_relay *relay, bool (*done)(struct relay_chann
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 10;
+    until.tv_sec += 30;
     pthread_mutex_lock(&relay->lock);
     bool good;
     int late = 0;
@@ -300,6 +329,16 @@ static bool has_text(struct relay_channel *channel, const void *text)
 {
     return channel->text.size > 0 &&
            memmem(channel->text.data, channel->text.size, text, strlen(text)) != NULL;
+}
+
+static bool has_text_size(struct relay_channel *channel, const void *size)
+{
+    return channel->text.size >= *(const size_t *)size;
+}
+
+static bool has_frames(struct relay_channel *channel, const void *count)
+{
+    return channel->frame_count >= *(const size_t *)count;
 }
 
 static bool has_opens(struct relay_channel *channel, const void *opens)
@@ -342,14 +381,42 @@ unsigned relay_dials(struct fake_relay *relay)
     return dials;
 }
 
-struct relay_channel *relay_wait_channel(struct fake_relay *relay, const char *id)
+static struct relay_channel *copy_of(const struct relay_channel *channel)
 {
-    return wait_until(relay, exists, id, NULL) ? find(relay, id) : NULL;
+    struct relay_channel *copy = malloc(sizeof *copy);
+    *copy = *channel;
+    copy->text.data = malloc(channel->text.size + 1);
+    if (channel->text.size > 0)
+        memcpy(copy->text.data, channel->text.data, channel->text.size);
+    copy->text.data[channel->text.size] = '\0';
+    return copy; // frames before frame_count do not change any more
+}
+
+const struct relay_channel *relay_look(struct fake_relay *relay, const char *id)
+{
+    if (!wait_until(relay, exists, id, NULL))
+        abort();
+    pthread_mutex_lock(&relay->lock);
+    struct relay_channel *copy = copy_of(find(relay, id));
+    copy->older = relay->looks;
+    relay->looks = copy;
+    pthread_mutex_unlock(&relay->lock);
+    return copy;
 }
 
 bool relay_wait_text(struct fake_relay *relay, const char *id, const char *text)
 {
     return wait_until(relay, has_text, id, text);
+}
+
+bool relay_wait_text_size(struct fake_relay *relay, const char *id, size_t size)
+{
+    return wait_until(relay, has_text_size, id, &size);
+}
+
+bool relay_wait_frames(struct fake_relay *relay, const char *id, size_t count)
+{
+    return wait_until(relay, has_frames, id, &count);
 }
 
 bool relay_wait_opens(struct fake_relay *relay, const char *id, unsigned opens)

@@ -36,6 +36,7 @@ struct relay_channel {
     unsigned close_reason; // 0: none has come
     char close_message[64];
     unsigned pings;
+    struct relay_channel *older; // of the looks
 };
 
 struct fake_relay {
@@ -44,6 +45,7 @@ struct fake_relay {
     pthread_cond_t changed;
     struct relay_channel *channels[256];
     size_t count;
+    struct relay_channel *looks; // what relay_look gave
     unsigned dials;
 
     // what it shall do; changed under the lock: by the functions below once there are connections
@@ -66,9 +68,15 @@ void relay_set(struct fake_relay *relay, bool *what, bool value);
 void relay_refuse(struct fake_relay *relay, unsigned times, const char *text);
 unsigned relay_dials(struct fake_relay *relay);
 
-// Waits, ten seconds at most. NULL or false when it does not come.
-struct relay_channel *relay_wait_channel(struct fake_relay *relay, const char *id);
+// The channel as it is now, with a copy of its text (NUL at its end); it stays until relay_stop.
+// Waits for the channel's first opening.
+const struct relay_channel *relay_look(struct fake_relay *relay, const char *id);
+void relay_forget(struct fake_relay *relay, const char *id); // once it is not connected any more
+
+// Waits, 30 s at most. False when it does not come.
 bool relay_wait_text(struct fake_relay *relay, const char *id, const char *text);
+bool relay_wait_frames(struct fake_relay *relay, const char *id, size_t count);
+bool relay_wait_text_size(struct fake_relay *relay, const char *id, size_t size);
 bool relay_wait_opens(struct fake_relay *relay, const char *id, unsigned opens);
 bool relay_wait_close(struct fake_relay *relay, const char *id);
 bool relay_wait_gone(struct fake_relay *relay, const char *id); // not connected

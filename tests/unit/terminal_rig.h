@@ -30,6 +30,7 @@ struct rig {
     struct op_host host;
     char **environment;
     char url[64], home[128];
+    int64_t patience_ms; // for a first registration; 0: the agent's own
 };
 
 static struct rig rig;
@@ -37,8 +38,11 @@ extern char **environ;
 
 static inline void rig_set_url(const char *url, const char *token)
 {
-    struct relay_settings settings = {
-        .workspace_id = WORKSPACE, .agent_id = AGENT, .url = url, .token = token};
+    struct relay_settings settings = {.workspace_id = WORKSPACE,
+                                      .agent_id = AGENT,
+                                      .url = url,
+                                      .token = token,
+                                      .first_ms = rig.patience_ms};
     if (rig.link)
         relay_change(rig.link, &settings);
     else
@@ -174,14 +178,33 @@ static inline struct outcome rig_close(const char *id)
 
 #define SEES(id, expected)                                                                    \
     ck_assert_msg(relay_wait_text(&rig.relay, id, expected), "no \"%s\" in \"%s\"", expected, \
-                  relay_wait_channel(&rig.relay, id)->text.data)
+                  relay_look(&rig.relay, id)->text.data)
 
 static inline void types(const char *id, const char *text)
 {
     ck_assert(relay_type(&rig.relay, id, text));
 }
 
-// Processes whose environment or command line holds the text.
+// Until no terminal is open.
+static inline bool rig_wait_none(void)
+{
+    for (int i = 0; i < 1500 && terminals_count(rig.host.terminals) > 0; i++)
+        clock_sleep_ms(20);
+    return terminals_count(rig.host.terminals) == 0;
+}
+
+// An argument for sleep that no other process on the machine has: other tests may run beside. In
+// one of eight rooms that take turns.
+static inline char *mark(const char *number)
+{
+    static _Thread_local char texts[8][32];
+    static _Thread_local unsigned turn;
+    char *text = texts[turn++ % 8];
+    snprintf(text, sizeof texts[0], "70.%s%d", number, (int)getpid());
+    return text;
+}
+
+// Processes whose command line holds the text.
 static inline size_t rig_processes(const char *text)
 {
     size_t n = 0;

@@ -129,8 +129,10 @@ static void exchange(enum tunnel_scheme scheme, const char *host)
     natsSubscription *subscription = NULL;
     ck_assert_int_eq(natsConnection_Subscribe(&subscription, nats, "echo", echo, NULL), NATS_OK);
     static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 65537, 1 << 20, 10 << 20};
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    static size_t left_out; // the largest takes long: once is enough
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes - left_out; i++)
         ask(nats, sizes[i]);
+    left_out = 1;
     ck_assert(!tunnel_failure(tunnel, NULL));
     natsSubscription_Destroy(subscription);
     natsConnection_Destroy(nats);
@@ -279,13 +281,19 @@ static void reconnect(enum tunnel_scheme scheme, int times)
     }
 }
 
+#ifdef __SANITIZE_THREAD__ // memory is not looked at then, and a handshake takes ten times as long
+enum { RECONNECTS = 100 };
+#else
+enum { RECONNECTS = 1000 };
+#endif
+
 static void leaves_nothing(enum tunnel_scheme scheme)
 {
     reconnect(scheme, 50);
-    clock_sleep_ms(1000);
+    clock_sleep_ms(500);
     size_t fds = entries("/proc/self/fd"), threads = entries("/proc/self/task");
     long before = resident_kib();
-    reconnect(scheme, 1000);
+    reconnect(scheme, RECONNECTS);
     for (int i = 0;
          i < 200 && (entries("/proc/self/fd") > fds || entries("/proc/self/task") > threads); i++)
         clock_sleep_ms(50);
@@ -299,21 +307,21 @@ static void leaves_nothing(enum tunnel_scheme scheme)
     (void)before;
 }
 
-START_TEST(a_thousand_ws_reconnects_leave_nothing_behind)
+START_TEST(many_ws_reconnects_leave_nothing_behind)
 {
     start_plain();
     leaves_nothing(TUNNEL_WS);
 }
 END_TEST
 
-START_TEST(a_thousand_wss_reconnects_leave_nothing_behind)
+START_TEST(many_wss_reconnects_leave_nothing_behind)
 {
     start_tls("IP:127.0.0.1", 86400);
     leaves_nothing(TUNNEL_WSS);
 }
 END_TEST
 
-START_TEST(a_thousand_tls_reconnects_leave_nothing_behind)
+START_TEST(many_tls_reconnects_leave_nothing_behind)
 {
     start_tls("IP:127.0.0.1", 86400);
     leaves_nothing(TUNNEL_TLS);
@@ -391,14 +399,18 @@ END_TEST
 START_TEST(without_a_client_the_tunnel_ends)
 {
     start_tls("DNS:localhost", 86400);
-    struct tunnel *tunnel = open_tunnel(secure[_i], "localhost");
-    struct fail why = {0};
-    for (int i = 0; i < 500 && !tunnel_failure(tunnel, &why); i++)
-        clock_sleep_ms(20);
-    ck_assert(tunnel_failure(tunnel, &why));
-    ck_assert_int_eq(why.kind, FAIL_TIMEOUT);
-    ck_assert_int_lt(rig_connect(tunnel_port(tunnel)), 0);
-    tunnel_close(tunnel);
+    struct tunnel *tunnels[2];
+    for (size_t i = 0; i < 2; i++)
+        tunnels[i] = open_tunnel(secure[i], "localhost");
+    for (size_t i = 0; i < 2; i++) {
+        struct fail why = {0};
+        for (int k = 0; k < 500 && !tunnel_failure(tunnels[i], &why); k++)
+            clock_sleep_ms(20);
+        ck_assert(tunnel_failure(tunnels[i], &why));
+        ck_assert_int_eq(why.kind, FAIL_TIMEOUT);
+        ck_assert_int_lt(rig_connect(tunnel_port(tunnels[i])), 0);
+        tunnel_close(tunnels[i]);
+    }
 }
 END_TEST
 
@@ -439,12 +451,12 @@ static Suite *tunnel_suite(void)
     tcase_add_loop_test(all, the_authority_may_come_from_the_environment, 0, 2);
     tcase_add_loop_test(all, a_missing_ca_file_is_named, 0, 2);
     tcase_add_test(all, a_server_without_tls_is_told_apart);
-    tcase_add_test(all, a_thousand_ws_reconnects_leave_nothing_behind);
-    tcase_add_test(all, a_thousand_wss_reconnects_leave_nothing_behind);
-    tcase_add_test(all, a_thousand_tls_reconnects_leave_nothing_behind);
+    tcase_add_test(all, many_ws_reconnects_leave_nothing_behind);
+    tcase_add_test(all, many_wss_reconnects_leave_nothing_behind);
+    tcase_add_test(all, many_tls_reconnects_leave_nothing_behind);
     tcase_add_loop_test(all, a_killed_server_ends_the_tunnel_and_the_client, 0, 3);
     tcase_add_test(all, what_was_flushed_before_the_close_arrives);
-    tcase_add_loop_test(all, without_a_client_the_tunnel_ends, 0, 2);
+    tcase_add_test(all, without_a_client_the_tunnel_ends);
     tcase_add_loop_test(all, a_strangers_connection_is_refused_and_ours_is_taken, 0, 2);
     Suite *suite = suite_create("tunnel");
     suite_add_tcase(suite, all);
