@@ -1,10 +1,13 @@
 # Tests. Every part ends in lines that count; the last line sums the parts up.
 
+# Most tests wait for something most of the time: that many at once keep the processors busy.
+AT_ONCE=$((4 * $(nproc)))
+
 run_unit() { # PRESET [CTEST ARGUMENT]...
     build_preset "$1"
     local dir=build
     [ "$1" = release ] || dir=build-$1
-    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$(nproc)" "${@:2}"
+    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$AT_ONCE" "${@:2}"
 }
 
 # The scenarios drive the programs of a build directory against real servers.
@@ -12,7 +15,7 @@ run_scenarios() { # PRESET [PYTEST ARGUMENT]...
     build_preset "$1"
     local dir=build
     [ "$1" = release ] || dir=build-$1
-    OG_BUILD=$PWD/$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider -n 4 "${@:2}"
+    OG_BUILD=$PWD/$dir /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$AT_ONCE" "${@:2}"
 }
 
 sanitizer_options() {

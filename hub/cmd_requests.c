@@ -120,7 +120,7 @@ static bool is_code(const char *text)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
     size_t size = strlen(text);
-    return size > 0 && size < 2 * DEVICE_USER_CODE_BYTES && strspn(text, letters) == size;
+    return size > 0 && size < 2 * (size_t)DEVICE_USER_CODE_BYTES && strspn(text, letters) == size;
 }
 
 static int decide(struct ask *ask, bool approve)

@@ -5,6 +5,7 @@
 //     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -109,9 +110,22 @@ static int explain_nothing_to_do(const struct invocation *invocation, const stru
     return EXIT_FAILED;
 }
 
+// A stop that comes while the one program becomes the other is kept for the daemon, which takes
+// these signals from a descriptor: sigprocmask(2), a blocked signal stays pending across execve(2).
+static void keep_signals(void)
+{
+    sigset_t kept;
+    sigemptyset(&kept);
+    sigaddset(&kept, SIGTERM);
+    sigaddset(&kept, SIGINT);
+    sigaddset(&kept, SIGHUP);
+    sigprocmask(SIG_BLOCK, &kept, NULL);
+}
+
 static int run(const struct invocation *invocation)
 {
     struct workplace place;
+    keep_signals();
     if (!workplace_open(invocation, &place))
         return hopeless();
     bool may_wait = wait_for_connection || under_service_manager();

@@ -53,11 +53,12 @@ bool service_state_read(enum service_scope scope, struct service_state *state, s
     const char *system[] = {user[0], user[2], user[3], user[4], user[5], NULL};
     service_find_manager();
     buffer_init(&out, SERVICE_OUTPUT_BYTES_MAX);
-    bool good = tool_run(scope == SERVICE_USER ? user : system, &out, &status, why);
-    if (good && (status != 0 || !out.data))
-        good = fail_because(why, FAIL_INVALID, "'systemctl show' ended with status %d", status);
+    bool ran = tool_run(scope == SERVICE_USER ? user : system, &out, &status, why),
+         good = ran && status == 0 && out.data;
     if (good)
         service_state_parse(out.data, state);
+    else if (ran)
+        fail_because(why, FAIL_INVALID, "'systemctl show' ended with status %d", status);
     buffer_fini(&out);
     return good;
 }

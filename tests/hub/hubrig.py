@@ -38,14 +38,10 @@ def run(*arguments, check=True, **options):
 
 
 def free_ports(count):
-    """Different ones: all are taken before any is given back."""
-    sockets = [socket.socket() for _ in range(count)]
-    for taken in sockets:
-        taken.bind(("127.0.0.1", 0))
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return list(ports)
 
 
 class Hub:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -42,9 +43,16 @@ AGENT = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below the ports that the kernel gives to clients: what is free now is still free when the
+    server under test takes it, however many tests run beside this one."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 class NatsServer:

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "ctl_stand_in.h"
+#include "free_port.h"
 
 extern char **environ;
 
@@ -40,17 +41,6 @@ static void *keep(void *memory)
     ck_assert_uint_lt(own.kept_count, KEPT_MAX);
     own.kept[own.kept_count++] = memory;
     return memory;
-}
-
-static int free_port(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, size), 0);
-    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    close(fd);
-    return ntohs(address.sin_port);
 }
 
 static bool server_answers(void)
@@ -135,7 +125,7 @@ void rig_start(unsigned options)
     own.options = options;
     if (options & RIG_WITH_TLS)
         make_certificate();
-    rig.port = free_port();
+    rig.port = rig_free_port();
     snprintf(rig.server, sizeof rig.server, "nats://%s:%d",
              options & RIG_WITH_TLS ? "localhost" : "127.0.0.1", rig.port);
     start_server();

@@ -14,23 +14,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "free_port.h"
 
 struct nats_rig {
     pid_t pid;
     uint16_t port, ws_port;
 };
-
-static inline uint16_t rig_free_port(void)
-{
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    socklen_t size = sizeof here;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(fd, (struct sockaddr *)&here, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&here, &size) != 0)
-        abort();
-    close(fd);
-    return ntohs(here.sin_port);
-}
 
 static inline int rig_connect(uint16_t port)
 {
