@@ -62,7 +62,7 @@ purge() {
     [ -d "$config" ] || return 0
     # The known names alone, whatever the variable points to.
     for name in credentials.json machine-identity.ed25519 machine-identity.host agent.lock agent.ini \
-        completed-update.json status.json update.lock; do
+        completed-update.json status.json update.lock virtual-desktop.auth; do
         rm -f -- "$config/$name"
     done
     if [ -d "$config/connections" ] && [ ! -L "$config/connections" ]; then

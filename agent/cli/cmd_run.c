@@ -3,6 +3,7 @@
 //
 // The daemon's command line is made here and nowhere else. Its options, all optional:
 //     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
+//     --virtual-desktop SIZE  --virtual-display NAME
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -15,11 +16,12 @@
 #include "cli/help.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
+#include "config/settings.h"
 
 static const char daemon_name[] = "opengeni-agentd";
 
-static const char *machine_name, *unused;
-static bool wait_for_connection;
+static const char *machine_name, *virtual_size, *virtual_display, *unused;
+static bool wait_for_connection, virtual_desktop;
 
 struct daemon_line {
     const char *words[24];
@@ -83,6 +85,9 @@ static int become_daemon(const struct invocation *invocation, const struct workp
     add(&line, "--api-url", invocation->api_url_given ? invocation->api_url : NULL);
     add(&line, "--ca-file", invocation->ca_file);
     add(&line, "--machine-name", machine_name);
+    if (virtual_desktop || virtual_size)
+        add(&line, "--virtual-desktop", virtual_size ? virtual_size : VIRTUAL_DESKTOP_USUAL);
+    add(&line, "--virtual-display", virtual_display);
     add_flag(&line, "--wait", wait_for_connection);
     fflush(stdout);
     execv(path, (char *const *)line.words);
@@ -150,6 +155,16 @@ const struct command command_run = {
              .argument = "NAME",
              .help = "instead of the host's name",
              .value = &machine_name},
+            {.name = "virtual-desktop",
+             .argument = "SIZE",
+             .help = "make a screen with Xvfb, 1280x800 or as given",
+             .flag = &virtual_desktop,
+             .value = &virtual_size},
+            {.name = "virtual-display",
+             .argument = "NAME",
+             .help = "the display it shall be (:99)",
+             .value = &virtual_display},
+            {.name = "virtual-geometry", .argument = "SIZE", .value = &virtual_size},
             // Scripts for older agents pass these, because there run could connect, too.
             {.name = "channel", .argument = "NAME", .value = &unused},
             {.name = "workspace-id", .argument = "ID", .value = &unused},

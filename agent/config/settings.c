@@ -57,6 +57,20 @@ static bool take_display(struct settings *settings, const char *value)
     return true;
 }
 
+static bool take_virtual_desktop(struct settings *settings, const char *value)
+{
+    static const char digits[] = "0123456789";
+    size_t width = strspn(value, digits);
+    size_t height = value[width] == 'x' ? strspn(value + width + 1, digits) : 0;
+    bool is_size = width > 0 && height > 0 && value[width + 1 + height] == '\0';
+    mem_free(settings->virtual_desktop);
+    settings->virtual_desktop = NULL;
+    if (strcmp(value, "no") == 0)
+        return true;
+    settings->virtual_desktop = mem_string(is_size ? value : VIRTUAL_DESKTOP_USUAL);
+    return is_size || strcmp(value, "yes") == 0;
+}
+
 static bool take_scale_pointer(struct settings *settings, const char *value)
 {
     settings->keep_pointer = strcmp(value, "no") == 0;
@@ -70,6 +84,7 @@ static const struct setting {
     {"background_jobs", "\"keep\" or \"kill\"", take_background_jobs},
     {"terminal_rate", "bytes a second, 65536 or more, or \"unlimited\"", take_terminal_rate},
     {"display", "\"none\" or a display such as \":0\"", take_display},
+    {"virtual_desktop", "\"yes\", \"no\" or a size such as \"1280x800\"", take_virtual_desktop},
     {"scale_pointer", "\"yes\" or \"no\"", take_scale_pointer},
 };
 
@@ -124,5 +139,6 @@ void settings_fini(struct settings *settings)
         mem_free(settings->warnings[i]);
     mem_free(settings->warnings);
     mem_free(settings->display);
+    mem_free(settings->virtual_desktop);
     *settings = (struct settings){0};
 }

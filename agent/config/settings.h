@@ -7,6 +7,8 @@
 
 #include "config/secure_dir.h"
 
+#define VIRTUAL_DESKTOP_USUAL "1280x800"
+
 struct settings {
     // background_jobs = keep | kill: what becomes of processes that a command leaves behind when
     // it ends by itself. Keep, unless it says kill.
@@ -20,6 +22,10 @@ struct settings {
     // display = :N: this X display and no other; none: no control plane sees a desktop here. NULL:
     // the desktop is looked for.
     char *display;
+
+    // virtual_desktop = yes | no | WIDTHxHEIGHT: make a screen for a machine that has none. NULL:
+    // no.
+    char *virtual_desktop;
 
     // scale_pointer = yes | no: whether clicks from control planes of the older kind are meant in
     // pixels of the screenshot they were sent, which may have been scaled down. Yes, unless it says

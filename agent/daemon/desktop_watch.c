@@ -10,8 +10,12 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/workers.h"
+#include "config/secure_dir.h"
 #include "desktop_client/desktop.h"
+#include "desktop_protocol/display_name.h"
+#include "desktop_virtual/virtual.h"
 
 struct desktop_watch {
     struct desktop *desktop;
@@ -25,6 +29,8 @@ struct desktop_watch {
 };
 
 static const char program[] = "opengeni-agent-desktop";
+
+enum { VIRTUAL_NUMBER = 99 };
 
 // Beside the daemon, wherever that is.
 static char *find_program(void)
@@ -50,6 +56,25 @@ struct desktop *desktop_watch_open(const char *display, const char *home)
         desktop_use(desktop, display, xauthority);
     mem_free(path);
     return desktop;
+}
+
+struct virtual_desktop *desktop_watch_virtual(struct desktop *desktop, const char *size,
+                                              const char *display, const struct secure_dir *config,
+                                              char *const *environment)
+{
+    struct virtual_options options = {.number = VIRTUAL_NUMBER, .environment = environment};
+    if (!desktop) {
+        log_warn("no virtual desktop: agent.ini has \"display = none\"", NULL);
+        return NULL;
+    }
+    if (display && !display_name_number(display, &options.number))
+        log_warn("this is no name of a display; the virtual desktop gets another one", "name",
+                 display, NULL);
+    if (!geometry_read(size, &options.geometry))
+        log_warn("the size of the virtual desktop is not understood", "size", size, "width",
+                 log_num(options.geometry.width), "height", log_num(options.geometry.height), NULL);
+    options.authority = secure_dir_file(config, "virtual-desktop.auth"); // kept until the end
+    return virtual_desktop_start(desktop, &options);
 }
 
 struct desktop_watch *desktop_watch_new(struct desktop *desktop, struct workers *workers)

@@ -7,10 +7,18 @@
 
 struct desktop;
 struct desktop_watch;
+struct secure_dir;
+struct virtual_desktop;
 struct workers;
 
 // The machine's desktop, where the owner wants one: display as in agent.ini (config/settings.h).
 struct desktop *desktop_watch_open(const char *display, const char *home);
+
+// A screen of the agent's own, of that size and by that name (NULL: the usual one); NULL when there
+// is to be none at all. Its cookie is kept in the configuration directory.
+struct virtual_desktop *desktop_watch_virtual(struct desktop *desktop, const char *size,
+                                              const char *display, const struct secure_dir *config,
+                                              char *const *environment);
 
 struct desktop_watch *desktop_watch_new(struct desktop *desktop, struct workers *workers);
 

@@ -30,6 +30,7 @@
 #include "daemon/options.h"
 #include "daemon/status.h"
 #include "daemon/watch.h"
+#include "desktop_virtual/virtual.h"
 #include "files/digest.h"
 #include "files/places.h"
 #include "host/capacity.h"
@@ -59,6 +60,7 @@ struct daemon {
     struct links *links;
     struct watch *watch;
     struct desktop_watch *desktop;
+    struct virtual_desktop *screen; // of our own; NULL: none
     struct status_writer *status;
     int64_t reconcile_at, rescan_at, watchdog_at;
     long watchdog_ms; // 0: nobody watches
@@ -151,6 +153,12 @@ static void set_up_host(struct daemon *daemon)
         .scale_pointer = !settings.keep_pointer,
     };
     daemon->host.desktop = desktop_watch_open(settings.display, daemon->host.home);
+    const char *size = daemon->options.virtual_desktop ? daemon->options.virtual_desktop
+                                                       : settings.virtual_desktop;
+    if (size)
+        daemon->screen =
+            desktop_watch_virtual(daemon->host.desktop, size, daemon->options.virtual_display,
+                                  &daemon->config, daemon->host.environment);
     if (daemon->host.desktop)
         daemon->host.views = views_new(daemon->host.desktop, settings.terminal_rate);
     settings_fini(&settings);
@@ -346,6 +354,7 @@ static void stop(struct daemon *daemon, int number)
     if (daemon->host.views)
         views_stop(daemon->host.views); // the terminals wait for the last words of all channels
     bool hung_up = terminals_shut_down(daemon->host.terminals, TERMINAL_HANGUP_MS + KILL_TREE_MS);
+    virtual_desktop_stop(daemon->screen);
     status_writer_end(daemon->status);
     // What is cancelled needs a moment to be dead; what is still there then is the guardian's.
     int64_t until = clock_mono_ms() + KILL_TREE_MS;

@@ -12,6 +12,8 @@ static void usage(FILE *out)
           "  --api-url URL        origin of a connection taken over from an older agent\n"
           "  --machine-name NAME  instead of the host's name\n"
           "  --ca-file FILE       trust this CA too\n"
+          "  --virtual-desktop SIZE  make a screen of WIDTHxHEIGHT with Xvfb\n"
+          "  --virtual-display NAME  the display it shall be, :99\n"
           "  --wait               wait for the lock and for a connection\n"
           "  --version\n",
           out);
@@ -19,12 +21,24 @@ static void usage(FILE *out)
 
 void options_parse(int argc, char **argv, struct options *options)
 {
-    enum { CONFIG_DIR = 256, API_URL, MACHINE_NAME, CA_FILE, WAIT, VERSION, HELP };
+    enum {
+        CONFIG_DIR = 256,
+        API_URL,
+        MACHINE_NAME,
+        CA_FILE,
+        VIRTUAL_DESKTOP,
+        VIRTUAL_DISPLAY,
+        WAIT,
+        VERSION,
+        HELP
+    };
     static const struct option known[] = {
         {"config-dir", required_argument, NULL, CONFIG_DIR},
         {"api-url", required_argument, NULL, API_URL},
         {"machine-name", required_argument, NULL, MACHINE_NAME},
         {"ca-file", required_argument, NULL, CA_FILE},
+        {"virtual-desktop", required_argument, NULL, VIRTUAL_DESKTOP},
+        {"virtual-display", required_argument, NULL, VIRTUAL_DISPLAY},
         {"wait", no_argument, NULL, WAIT},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
@@ -44,6 +58,12 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case CA_FILE:
             options->ca_file = optarg;
+            break;
+        case VIRTUAL_DESKTOP:
+            options->virtual_desktop = optarg;
+            break;
+        case VIRTUAL_DISPLAY:
+            options->virtual_display = optarg;
             break;
         case WAIT:
             options->wait = true;

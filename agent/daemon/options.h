@@ -4,11 +4,13 @@
 #include <stdbool.h>
 
 struct options {
-    const char *config_dir;   // NULL: found as usual
-    const char *api_url;      // hint for the origin of a migrated connection; NULL: the default
-    const char *machine_name; // instead of the host's
-    const char *ca_file;      // a private CA; NULL: the system's store alone
-    bool wait;                // stay up, and wait for the lock and for a connection
+    const char *config_dir;      // NULL: found as usual
+    const char *api_url;         // hint for the origin of a migrated connection; NULL: the default
+    const char *machine_name;    // instead of the host's
+    const char *ca_file;         // a private CA; NULL: the system's store alone
+    const char *virtual_desktop; // size of a screen to be made, "1280x800"; NULL: none
+    const char *virtual_display; // the name it shall have; NULL: the usual one
+    bool wait;                   // stay up, and wait for the lock and for a connection
 };
 
 // Exits with status 2 and a message when the arguments make no sense.

@@ -286,6 +286,14 @@
 #define DESKTOP_REPLY_MARGIN     4096       // of a reply for all but the PNG
 #define DESKTOP_WATCH_MS         5000  // between two looks whether an X server has come or gone
 #define DESKTOP_TOLD_MS          10000 // a changed desktop is announced no more often than this
+#define VIRTUAL_SIDE_MIN         64    // pixels of a virtual screen
+#define VIRTUAL_SIDE_MAX         16384 // the same; what X servers without a card manage
+#define VIRTUAL_NUMBERS_MAX      32    // displays tried from the wanted one on
+#define VIRTUAL_START_MS         5000  // an Xvfb takes clients after a tenth of a second
+#define VIRTUAL_GRACE_MS         2000  // between SIGTERM and SIGKILL
+#define VIRTUAL_BACKOFF_MS       1000 // before a server that has ended is started again, doubled ...
+#define VIRTUAL_BACKOFF_MS_MAX   60000 // ... up to this
+#define VIRTUAL_MANAGERS_MAX     5     // starts of a window manager in one server
 #define DESKTOP_HELD_MS          60000 // keys are let go after this long without input
 
 // --- the hub

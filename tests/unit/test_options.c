@@ -6,7 +6,8 @@
 #include "check_main.h"
 
 static const char *url, *channel, *token;
-static bool verbose, help;
+static const char *when;
+static bool verbose, help, colour;
 
 static const struct option_spec own[] = {
     {.name = "channel",
@@ -26,6 +27,7 @@ static const struct option_spec own[] = {
      .flag = &verbose,
      .variable = "TEST_VERBOSE"},
     {.name = "hidden", .flag = &verbose},
+    {.name = "colour", .argument = "WHEN", .help = "perhaps", .flag = &colour, .value = &when},
     {.name = NULL},
 };
 static const struct option_spec global[] = {
@@ -44,7 +46,8 @@ static int count;
 static bool parses(const char *line, bool stop)
 {
     int argc = 0;
-    url = channel = token = NULL;
+    url = channel = token = when = NULL;
+    colour = false;
     verbose = help = false;
     while (*line) {
         size_t size = strcspn(line, " ");
@@ -58,6 +61,17 @@ static bool parses(const char *line, bool stop)
     options = (struct options){.tables = tables, .stop_at_argument = stop};
     return options_parse(&options, argc, argv_, &count);
 }
+
+START_TEST(the_value_of_an_option_may_be_optional)
+{
+    ck_assert(parses("--colour always", false));
+    ck_assert(colour && !when);
+    ck_assert_int_eq(count, 1);
+    ck_assert(parses("--colour=always", false));
+    ck_assert(colour);
+    ck_assert_str_eq(when, "always");
+}
+END_TEST
 
 START_TEST(values_come_in_both_forms_and_anywhere)
 {
@@ -199,7 +213,8 @@ START_TEST(help_names_variables_and_shows_no_values)
 }
 END_TEST
 
-CHECK_MAIN("options", 60, values_come_in_both_forms_and_anywhere, what_is_no_option_is_an_argument,
+CHECK_MAIN("options", 60, values_come_in_both_forms_and_anywhere,
+           the_value_of_an_option_may_be_optional, what_is_no_option_is_an_argument,
            a_command_ends_the_options_before_it, mistakes_are_told_without_values,
            secrets_vanish_from_the_command_line, the_environment_fills_what_is_missing,
            the_command_line_wins_and_empty_is_unset, help_names_variables_and_shows_no_values)

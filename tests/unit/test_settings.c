@@ -73,6 +73,13 @@ START_TEST(the_desktop_can_be_chosen_or_switched_off)
     ck_assert(!loads("display = somewhere:0\n", &why));
     ck_assert_ptr_nonnull(strstr(why.what, "\"somewhere:0\""));
     ck_assert(!loads("scale_pointer = perhaps\n", &why));
+    ck_assert(loads("virtual_desktop = yes\n", &why));
+    ck_assert_str_eq(settings.virtual_desktop, VIRTUAL_DESKTOP_USUAL);
+    ck_assert(loads("virtual_desktop = 1920x1080\n", &why));
+    ck_assert_str_eq(settings.virtual_desktop, "1920x1080");
+    ck_assert(loads("virtual_desktop = no\n", &why) && !settings.virtual_desktop);
+    ck_assert(!loads("virtual_desktop = 1920x\n", &why));
+    ck_assert(!loads("virtual_desktop = 1920x1080x24\n", &why));
 }
 END_TEST
 

@@ -63,12 +63,14 @@ static bool take_long(struct options *options, char *argument, char *next, bool 
     const struct option_spec *spec = find_name(options, name, size);
     if (!spec)
         return refuse_unknown(options, argument);
-    assert(!spec->flag != !spec->value);
+    assert(spec->flag || spec->value);
     char *given = name[size] == '=' ? name + size + 1 : NULL;
     if (spec->flag) {
-        if (given)
+        if (given && !spec->value)
             return refuse(options, spec, "takes no argument");
         *spec->flag = true;
+        if (given)
+            take_value(spec, given);
         return true;
     }
     *used_next = !given;
@@ -143,8 +145,13 @@ void options_help(FILE *to, const struct option_spec *table)
         char letter[8] = "";
         if (spec->letter)
             snprintf(letter, sizeof letter, "-%c, ", spec->letter);
-        int width = fprintf(to, "  %s--%s%s%s", letter, spec->name, spec->argument ? " " : "",
-                            spec->argument ? spec->argument : "");
+        const char *argument = spec->argument ? spec->argument : "";
+        bool optional = spec->flag && spec->value;
+        int width = fprintf(to, "  %s--%s%s%s%s", letter, spec->name,
+                            optional    ? "[="
+                            : *argument ? " "
+                                        : "",
+                            argument, optional ? "]" : "");
         fprintf(to, "%*s%s", width < HELP_COLUMN ? HELP_COLUMN - width : 2, "", spec->help);
         if (spec->variable)
             fprintf(to, " [$%s]", spec->variable);

@@ -14,7 +14,8 @@ struct option_spec {
                           // is not empty; NULL for none
     const char *help;     // one line; NULL hides the option
 
-    // Exactly one of these is set. They keep what they hold until an option is given.
+    // Exactly one of these is set; both for an option whose argument may be missing: a flag then,
+    // and with "--name=value" also a value. They keep what they hold until an option is given.
     const char **value; // the argument: points into argv, or for a secret is a copy
     bool *flag;
 

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -53,6 +54,7 @@ void desktop_free(struct desktop *desktop)
     mem_free(desktop->home);
     mem_free(desktop->fixed_display);
     mem_free(desktop->fixed_xauthority);
+    mem_free(desktop->none);
     mem_free(desktop);
 }
 
@@ -78,7 +80,8 @@ void desktop_forget(struct desktop *desktop, struct process *process)
         process_unref(process);
 }
 
-void desktop_use(struct desktop *desktop, const char *display, const char *xauthority)
+static void use(struct desktop *desktop, const char *display, const char *xauthority,
+                bool is_virtual, const char *none)
 {
     struct lane_waiter waiter;
     while (!lane_enter(&desktop->view, &waiter, clock_mono_ms() + DESKTOP_SHOT_MS))
@@ -87,6 +90,9 @@ void desktop_use(struct desktop *desktop, const char *display, const char *xauth
     mem_free(desktop->fixed_xauthority);
     desktop->fixed_display = copy(display);
     desktop->fixed_xauthority = copy(xauthority);
+    desktop->fixed_virtual = is_virtual;
+    mem_free(desktop->none);
+    desktop->none = copy(none);
     struct process *process = desktop_process(desktop);
     if (process) {
         desktop_forget(desktop, process);
@@ -94,8 +100,25 @@ void desktop_use(struct desktop *desktop, const char *display, const char *xauth
     }
     pthread_mutex_lock(&desktop->lock);
     desktop->looked_ms = 0;
+    // Known at once, so that nobody is told of a display that is no more.
+    snprintf(desktop->state.reason, sizeof desktop->state.reason, "%s", none ? none : "");
     pthread_mutex_unlock(&desktop->lock);
     lane_leave(&desktop->view, &waiter);
+}
+
+void desktop_use(struct desktop *desktop, const char *display, const char *xauthority)
+{
+    use(desktop, display, xauthority, false, NULL);
+}
+
+void desktop_use_virtual(struct desktop *desktop, const char *display, const char *xauthority)
+{
+    use(desktop, display, xauthority, true, NULL);
+}
+
+void desktop_use_none(struct desktop *desktop, const char *reason)
+{
+    use(desktop, NULL, NULL, false, reason);
 }
 
 void desktop_known(struct desktop *desktop, struct desktop_state *state)

@@ -27,8 +27,12 @@ struct desktop_options {
 struct desktop *desktop_new(const struct desktop_options *options);
 void desktop_free(struct desktop *desktop); // lets go of what is pressed
 
-// From now on this display and no other, e.g. a virtual one; NULL: look for one again.
+// From now on this display and no other; NULL: look for one again.
 void desktop_use(struct desktop *desktop, const char *display, const char *xauthority);
+// The same for a virtual one that the agent has made.
+void desktop_use_virtual(struct desktop *desktop, const char *display, const char *xauthority);
+// From now on none at all, whatever is there; reason: as in desktop_state.
+void desktop_use_none(struct desktop *desktop, const char *reason);
 
 struct desktop_state {
     bool available;

@@ -15,12 +15,14 @@ struct desktop {
     int held; // memory in which the process notes what is pressed
     struct desktop_lane view, input;
 
-    pthread_mutex_t lock;            // for all below
-    struct process *process;         // NULL: not running
-    struct desktop_state state;      // available: the process has this display open
-    int64_t looked_ms;               // when nothing was found
-    struct timespec sockets_changed; // the directory of X sockets at that time
-    char *fixed_display, *fixed_xauthority;
+    pthread_mutex_t lock;                   // for all below
+    struct process *process;                // NULL: not running
+    struct desktop_state state;             // available: the process has this display open
+    int64_t looked_ms;                      // when nothing was found
+    struct timespec sockets_changed;        // the directory of X sockets at that time
+    char *fixed_display, *fixed_xauthority; // with the view lane, as the next two
+    bool fixed_virtual;
+    char *none; // no display is wanted, for this reason; NULL: one is
 };
 
 // With the view lane: makes sure that the process runs and has a display open. *process: a

@@ -117,7 +117,8 @@ static enum desktop_opened open_one(struct resolve *resolve, const char *display
     state->reason[0] = '\0';
     state->width = answer.open.width;
     state->height = answer.open.height;
-    state->is_virtual = display_name_number(display, &number) && number >= VIRTUAL_FROM;
+    state->is_virtual = resolve->desktop->fixed_virtual ||
+                        (display_name_number(display, &number) && number >= VIRTUAL_FROM);
     memcpy(state->display, request.open.display, sizeof state->display);
     memcpy(state->xauthority, request.open.xauthority, sizeof state->xauthority);
     return DESKTOP_OPENED;
@@ -147,6 +148,10 @@ static void find_display(struct resolve *resolve)
     struct desktop *desktop = resolve->desktop;
     struct candidate_places places = {"", desktop->display, desktop->xauthority, desktop->home,
                                       geteuid()};
+    if (desktop->none) {
+        snprintf(resolve->state.reason, sizeof resolve->state.reason, "%s", desktop->none);
+        return;
+    }
     if (desktop->fixed_display) {
         open_one(resolve, desktop->fixed_display,
                  desktop->fixed_xauthority ? desktop->fixed_xauthority : "");
