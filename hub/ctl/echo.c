@@ -1,11 +1,17 @@
+#include <stdio.h>
+#include <string.h>
+
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "ctl/bench_private.h"
 
+// As long as a machine's subject, "agent.<uuid>.<uuid>.rpc": the server's work grows with it.
+enum { SUBJECT_SIZE = 6 + 36 + 1 + 36 + 4 };
+
 struct echo {
     struct connection connection;
     natsSubscription *subscription;
-    natsInbox *subject;
+    char subject[SUBJECT_SIZE + 1];
     char *large;
 };
 
@@ -23,13 +29,27 @@ static void on_message(natsConnection *nats, natsSubscription *subscription, nat
     natsMsg_Destroy(message);
 }
 
+static natsStatus name_subject(struct echo *echo)
+{
+    natsInbox *inbox = NULL;
+    natsStatus status = natsInbox_Create(&inbox);
+    if (status != NATS_OK)
+        return status;
+    memset(echo->subject, 'x', SUBJECT_SIZE);
+    int size = snprintf(echo->subject, sizeof echo->subject, "%s.", inbox);
+    if ((size_t)size < SUBJECT_SIZE)
+        echo->subject[size] = 'x';
+    natsInbox_Destroy(inbox);
+    return NATS_OK;
+}
+
 bool echo_new(const struct server *server, struct echo **out, struct fault *fault)
 {
     struct echo *echo = mem_new(struct echo);
     echo->large = mem_array(BENCH_READ_BYTES, 1);
     bool ok = ctl_connect(server, "opengeni-ctl floor", &echo->connection, fault);
     if (ok) {
-        natsStatus status = natsInbox_Create(&echo->subject);
+        natsStatus status = name_subject(echo);
         if (status == NATS_OK)
             status = natsConnection_Subscribe(&echo->subscription, echo->connection.nats,
                                               echo->subject, on_message, echo);
@@ -55,7 +75,6 @@ void echo_free(struct echo *echo)
         natsSubscription_WaitForDrainCompletion(echo->subscription, CTL_DRAIN_MS);
     natsSubscription_Destroy(echo->subscription);
     ctl_disconnect(&echo->connection);
-    natsInbox_Destroy(echo->subject);
     mem_free(echo->large);
     mem_free(echo);
 }
