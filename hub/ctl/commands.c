@@ -27,11 +27,19 @@ const struct argument program_arguments[] = {
 };
 
 const struct command *const commands[] = {
-    &command_machines, &command_ping,  &command_exec,    &command_ls,         &command_stat,
-    &command_cat,      &command_get,   &command_put,     &command_mkdir,      &command_mv,
-    &command_rm,       &command_git,   &command_metrics, &command_screenshot, &command_click,
-    &command_move,     &command_drag,  &command_scroll,  &command_type,       &command_key,
-    &command_bench,    &command_shell, &command_pty,     &command_help,       NULL,
+    &command_machines, &command_ping,
+    &command_exec,     &command_ls,
+    &command_stat,     &command_cat,
+    &command_get,      &command_put,
+    &command_mkdir,    &command_mv,
+    &command_rm,       &command_git,
+    &command_metrics,  &command_screenshot,
+    &command_click,    &command_move,
+    &command_drag,     &command_scroll,
+    &command_type,     &command_key,
+    &command_view,     &command_bench,
+    &command_shell,    &command_pty,
+    &command_help,     NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -46,7 +46,7 @@ static bool find_hub(const struct grant_source *source, struct hub_place *out, s
         return false;
     return named || hub_find_local(out) ||
            fault_set(fault, FAULT_LOCAL,
-                     "a terminal needs a hub's relay: none serves on this machine; see --hub "
+                     "this needs a hub's relay: none serves on this machine; see --hub "
                      "and --relay-url");
 }
 

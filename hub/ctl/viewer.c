@@ -1,6 +1,7 @@
 #include "ctl/viewer.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -31,7 +32,9 @@ struct viewer {
     char *channel_id, *workspace_id, *agent_id;
     struct stream_channel channel; // of these
     bool resends;
-    int ready; // eventfd
+    bool awaits_rfb; // of the stream thread
+    bool leaving;    // of the stream thread
+    int ready;       // eventfd
 
     pthread_mutex_t lock; // of what follows
     enum viewer_state state;
@@ -139,6 +142,18 @@ static void send_open(struct viewer *viewer)
     buffer_fini(&room);
 }
 
+static void send_goodbye(struct viewer *viewer)
+{
+    static const char nothing[WS_HEADROOM];
+    struct buffer room;
+    buffer_init(&room, WS_HEADROOM + RELAY_QUERY_BYTES_MAX);
+    if (buffer_append(&room, nothing, sizeof nothing) &&
+        datagram_put_close(&room, viewer->channel_id, STREAM_CLOSE_NORMAL, "viewer left"))
+        ws_send(viewer->ws, room.data + WS_HEADROOM, room.size - WS_HEADROOM);
+    buffer_fini(&room);
+    hang_up_because(viewer, VIEWER_CLOSED, "left");
+}
+
 static void send_typed(struct viewer *viewer)
 {
     char room[WS_HEADROOM + FRAME_HEAD_BYTES + VIEWER_FRAME_BYTES + FRAME_FOOT_BYTES];
@@ -211,9 +226,16 @@ static void take_frame(struct viewer *viewer, const struct datagram *frame)
 {
     if (frame->seq == UINT64_MAX || (viewer->has_frames && frame->seq < viewer->printed_seq))
         return; // sent again by the relay or the agent, in case we missed it
+    if (viewer->awaits_rfb && (frame->data.size < 4 || memcmp(frame->data.data, "RFB ", 4) != 0)) {
+        viewer->has_frames = true;
+        viewer->printed_seq = frame->seq + 1;
+        return;
+    }
+    bool begins = viewer->awaits_rfb || !viewer->has_frames;
+    viewer->awaits_rfb = false;
     pthread_mutex_lock(&viewer->lock);
     bool fits = ring_add(&viewer->output, frame->data.data, frame->data.size);
-    if (fits && viewer->has_frames)
+    if (fits && !begins)
         viewer->missed += frame->seq - viewer->printed_seq;
     bool pause = fits && !viewer->paused && viewer->output.size > VIEWER_IN_HIGH_BYTES;
     viewer->paused |= pause;
@@ -232,8 +254,13 @@ static void take_frame(struct viewer *viewer, const struct datagram *frame)
 static void take_close(struct viewer *viewer, const struct datagram *close)
 {
     struct fail why;
-    fail_because(&why, FAIL_STREAM_DOWN, "the other end closed the channel, reason %u",
-                 close->reason);
+    char text[64];
+    size_t n = close->message.size < sizeof text ? close->message.size : sizeof text - 1;
+    if (n > 0)
+        memcpy(text, close->message.data, n);
+    text[n] = '\0';
+    fail_because(&why, FAIL_STREAM_DOWN, "the other end closed the channel, reason %u%s%s",
+                 close->reason, n > 0 ? ": " : "", printable_strip(text));
     if (close->reason == STREAM_CLOSE_TRANSPORT_ERROR ||
         close->reason == STREAM_CLOSE_RATE_LIMITED) {
         hang_up(viewer, VIEWER_AWAY, &why);
@@ -297,6 +324,8 @@ static void ws_writable(void *viewer_)
     struct viewer *viewer = viewer_;
     if (!viewer->open_sent)
         send_open(viewer);
+    else if (!viewer->token && viewer->leaving)
+        send_goodbye(viewer);
     else if (!viewer->token)
         send_typed(viewer);
 }
@@ -386,6 +415,7 @@ struct viewer *viewer_new(const struct viewer_options *options, struct fail *why
                               .workspace_id = mem_string(options->channel.workspace_id),
                               .agent_id = mem_string(options->channel.agent_id),
                               .resends = options->resends,
+                              .awaits_rfb = options->rfb,
                               .ready = ready,
                               .lock = PTHREAD_MUTEX_INITIALIZER,
                               .typed_seq = options->first_seq,
@@ -420,6 +450,29 @@ void viewer_free(struct viewer *viewer)
     mem_free(viewer->workspace_id);
     mem_free(viewer->agent_id);
     mem_free(viewer);
+}
+
+static void leave(void *viewer_)
+{
+    struct viewer *viewer = viewer_;
+    viewer->leaving = true;
+    if (viewer->ws && !viewer->token)
+        ws_want_write(viewer->ws);
+    else
+        hang_up(viewer, VIEWER_CLOSED, NULL);
+}
+
+void viewer_leave(struct viewer *viewer, int64_t ms)
+{
+    struct viewer_news news;
+    struct pollfd fd = {.fd = viewer->ready, .events = POLLIN};
+    viewer_look(viewer, &news);
+    bool open = news.state == VIEWER_LIVE && stream_post(leave, viewer);
+    for (int64_t until = clock_mono_ms() + ms, left;
+         open && news.state == VIEWER_LIVE && (left = until - clock_mono_ms()) > 0;) {
+        poll(&fd, 1, (int)left);
+        viewer_look(viewer, &news);
+    }
 }
 
 int viewer_ready(const struct viewer *viewer)

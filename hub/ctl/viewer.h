@@ -26,6 +26,7 @@ struct viewer_options {
     // After a reconnect, what may have been lost on the way is sent once more: for agents that pass
     // over what they have (identity of frames, not their sequence number alone).
     bool resends;
+    bool rfb; // frames before the one that begins with "RFB " are pictures: they are passed over
 };
 
 struct viewer_news {
@@ -38,6 +39,9 @@ struct viewer_news {
 // NULL when the stream thread cannot be started.
 struct viewer *viewer_new(const struct viewer_options *options, struct fail *why);
 void viewer_free(struct viewer *viewer); // ends the connection; NULL is accepted
+
+// Tells the other end that nobody looks any more; waits so long for the news to leave.
+void viewer_leave(struct viewer *viewer, int64_t ms);
 
 int viewer_ready(const struct viewer *viewer); // readable after news and new output
 void viewer_look(struct viewer *viewer, struct viewer_news *news);

@@ -465,3 +465,6 @@
 #define SHELL_RIVAL_MS         3000  // a connection that ends sooner was taken by another viewer
 #define SHELL_RIVAL_TIMES      2     // when that happens so often
 #define SHELL_PATIENCE_MS      60000 // without a person there, for a relay or machine that is away
+#define SHOWING_GREETING_MS    10000 // for a VNC viewer's first line
+#define SHOWING_ANSWER_MS      10000 // for the machine's, then it is none that speaks RFB
+#define SHOWING_UNUSED_MS      60000 // a channel that waits for a viewer; then another is opened

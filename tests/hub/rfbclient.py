@@ -1,8 +1,27 @@
 """An RFB client (RFC 6143) of a few lines: raw pixels, keys and pointer, over any pair of functions
 that send and receive bytes."""
 
+import socket
 import struct
 import time
+
+
+def at_socket(address, **options):
+    """(client, socket) at a port or a unix socket."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    sock = socket.socket(family)
+    sock.settimeout(30)
+    sock.connect(address)
+
+    def receive(timeout):
+        sock.settimeout(timeout)
+        return sock.recv(1 << 18)
+
+    return Rfb(sock.sendall, receive, **options), sock
+
+
+class Refused(Exception):
+    pass
 
 
 class Rfb:
@@ -17,9 +36,10 @@ class Rfb:
         if not greet:
             send(version)
         if version == b"RFB 003.003\n":
-            assert struct.unpack(">I", self._exactly(4))[0] == 1
+            self._check(struct.unpack(">I", self._exactly(4))[0])
         else:
-            assert 1 in self._exactly(self._exactly(1)[0])
+            count = self._exactly(1)[0]
+            self._check(count and 1 in self._exactly(count))
             send(b"\x01")
             assert version != b"RFB 003.008\n" or struct.unpack(">I", self._exactly(4))[0] == 0
         send(b"\x01")
@@ -30,6 +50,10 @@ class Rfb:
         send(struct.pack(">B3x BBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 0, 8, 16))
         send(struct.pack(">BxHii", 2, 2, 0, -223))
         self.request(False)
+
+    def _check(self, good):
+        if not good:
+            raise Refused(self._exactly(struct.unpack(">I", self._exactly(4))[0]).decode())
 
     def _exactly(self, size, timeout=20):
         end = time.monotonic() + timeout

@@ -126,6 +126,7 @@ class Machine:
     def __init__(self, hub, directory, settings="", consent=False):
         self.hub, self.consent = hub, consent
         self.credentials = hub.enrol()
+        self.id = self.credentials["agentId"]
         self.agent = Agent(directory, start=False, settings=settings or "display = none")
         self.agent.write_credentials(self.document())
         self.attach()

@@ -6,7 +6,7 @@ import time
 from hubrig import pb, wait_until
 from rig import ControlError, NatsServer, Runtime
 from screen import Receiver, decode_png
-from viewrig import (ensure, make_screen, noise, paint, rss, screen, serve,  # noqa: F401
+from viewrig import (ensure, make_screen, mortal_screen, noise, paint, rss, screen, serve,  # noqa: F401
                      watch)
 
 
@@ -179,8 +179,8 @@ def test_views_end_with_the_agent(screen, serve):
     assert (viewer.closed.reason, viewer.closed.message) == (1, "agent stopping")
 
 
-def test_a_screen_that_dies_is_shown_again(make_screen, serve):
-    screen = make_screen(number=random.randrange(20000, 60000))  # nobody takes it meanwhile
+def test_a_screen_that_dies_is_shown_again(mortal_screen, serve):
+    screen = mortal_screen
     viewer = watch(serve(screen))
     viewer.picture()
     screen.kill()
@@ -230,8 +230,8 @@ def becomes(machine, code, retryable, text):
     wait_until(is_so, 30, what=f"{code} {text}")
 
 
-def test_failures_are_told(screen, serve):
-    machine = serve(screen)
+def test_failures_are_told(mortal_screen, serve):
+    machine = serve(mortal_screen)
     machine.agent.edit_document(relay_token="ogr_nonsense")
     becomes(machine, "STREAM", False, "agent token")
     before = machine.live()
@@ -240,5 +240,5 @@ def test_failures_are_told(screen, serve):
     machine.agent.edit_document(relay_url="")
     becomes(machine, "UNSUPPORTED", False, "no relay stream registrar is wired")
     assert machine.live() == before
-    screen.kill()
+    mortal_screen.kill()
     becomes(machine, "UNSUPPORTED", False, "display_unavailable")

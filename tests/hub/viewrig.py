@@ -32,6 +32,12 @@ def screen(make_screen):
 
 
 @pytest.fixture
+def mortal_screen(make_screen):
+    """For who ends it: nobody else takes its number meanwhile."""
+    return make_screen(number=random.randrange(20000, 60000))
+
+
+@pytest.fixture
 def serve(hub, tmp_path):
     made = []
 
