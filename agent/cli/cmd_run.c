@@ -3,7 +3,7 @@
 //
 // The daemon's command line is made here and nowhere else. Its options, all optional:
 //     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
-//     --virtual-desktop SIZE  --virtual-display NAME
+//     --virtual-desktop SIZE  --virtual-display NAME  --trial FILE
 #include <errno.h>
 #include <limits.h>
 #include <signal.h>
@@ -12,11 +12,13 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/settings.h"
+#include "update/trial.h"
 
 static const char daemon_name[] = "opengeni-agentd";
 
@@ -73,11 +75,36 @@ static char *find_daemon(void)
     return NULL;
 }
 
+// A new version that did not come up the last times makes room for the one before it.
+static void become_previous(const struct invocation *invocation, const char *program)
+{
+    say_warning("version " OG_VERSION " did not come up %d times; the version before it is back",
+                UPDATE_TRIAL_STARTS);
+    struct daemon_line line = {.words = {"opengeni-agent", "run"}, .count = 2};
+    add(&line, "--api-url", invocation->api_url_given ? invocation->api_url : NULL);
+    add(&line, "--ca-file", invocation->ca_file);
+    add(&line, "--machine-name", machine_name);
+    add_flag(&line, "--virtual-desktop", virtual_desktop);
+    add(&line, "--virtual-geometry", virtual_size);
+    add(&line, "--virtual-display", virtual_display);
+    add_flag(&line, "--wait", wait_for_connection);
+    fflush(stdout);
+    execv(program, (char *const *)line.words);
+    say_error("cannot start %s: %s", program, strerrordesc_np(errno));
+}
+
 static int become_daemon(const struct invocation *invocation, const struct workplace *place)
 {
+    char *trial;
+    if (trial_start(&trial) == TRIAL_LOST) {
+        become_previous(invocation, trial);
+        mem_free(trial);
+        trial = NULL;
+    }
     char *path = find_daemon();
     if (!path) {
         say_error("%s is missing: it belongs beside this program", daemon_name);
+        mem_free(trial);
         return hopeless();
     }
     struct daemon_line line = {.words = {daemon_name}, .count = 1};
@@ -89,10 +116,12 @@ static int become_daemon(const struct invocation *invocation, const struct workp
         add(&line, "--virtual-desktop", virtual_size ? virtual_size : VIRTUAL_DESKTOP_USUAL);
     add(&line, "--virtual-display", virtual_display);
     add_flag(&line, "--wait", wait_for_connection);
+    add(&line, "--trial", trial);
     fflush(stdout);
     execv(path, (char *const *)line.words);
     say_error("cannot start %s: %s", path, strerrordesc_np(errno));
     mem_free(path);
+    mem_free(trial);
     return hopeless();
 }
 

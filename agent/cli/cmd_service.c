@@ -12,6 +12,7 @@
 #include "service/state.h"
 #include "service/tool.h"
 #include "service/unit_file.h"
+#include "update/layout.h"
 
 static bool system_wide, print, restart_too, force, follow;
 static const char *user;
@@ -52,11 +53,9 @@ static bool chosen_config_dir(char **path, struct fail *why)
 static char *make_unit(struct fail *why)
 {
     char *config = NULL, *text = NULL;
-    char *self = realpath("/proc/self/exe", NULL); // NOLINT: freed by free, as the manual says
-    if (!self) {
-        fail_errno(why, errno, "find", "/proc/self/exe");
+    char *self = layout_program(why);
+    if (!self)
         return NULL;
-    }
     if (chosen_config_dir(&config, why)) {
         const struct unit_wish wish = {.scope = scope(),
                                        .executable = self,
@@ -67,7 +66,7 @@ static char *make_unit(struct fail *why)
         text = unit_text(&wish, why);
     }
     mem_free(config);
-    free(self); // lint: allocator, realpath(3) made it
+    mem_free(self);
     return text;
 }
 

@@ -63,6 +63,7 @@ struct daemon {
     struct virtual_desktop *screen; // of our own; NULL: none
     struct status_writer *status;
     int64_t reconcile_at, rescan_at, watchdog_at;
+    int64_t trial_at;  // this version has shown that it works; 0: nobody asks
     long watchdog_ms; // 0: nobody watches
 };
 
@@ -249,6 +250,7 @@ static void start(struct daemon *daemon, int argc, char **argv)
     links_reconcile(daemon->links);
     daemon->rescan_at = clock_mono_ms() + rescan_period(daemon);
     notify_manager("READY=1");
+    daemon->trial_at = daemon->options.trial ? clock_mono_ms() + UPDATE_TRIAL_UP_MS : 0;
     status_writer_poke(daemon->status);
 }
 
@@ -286,6 +288,15 @@ static void feed_watchdog(struct daemon *daemon)
     notify_manager("WATCHDOG=1");
 }
 
+// The version is good: it has been up for a while, or ends because it was asked to.
+static void pass_trial(struct daemon *daemon)
+{
+    if (daemon->options.trial && unlink(daemon->options.trial) == 0)
+        log_info("the new version stays", "version", OG_VERSION, NULL);
+    daemon->options.trial = NULL;
+    daemon->trial_at = 0;
+}
+
 static int serve(struct daemon *daemon)
 {
     for (;;) {
@@ -294,6 +305,7 @@ static int serve(struct daemon *daemon)
         next = earliest(next, housekeeping_next(daemon->housekeeping));
         next = earliest(next, status_writer_next(daemon->status));
         next = earliest(next, daemon->watchdog_at);
+        next = earliest(next, daemon->trial_at);
         next = earliest(next, desktop_watch_next(daemon->desktop));
         int64_t wait = next - clock_mono_ms();
         struct pollfd fds[] = {{.fd = daemon->signals, .events = POLLIN},
@@ -315,6 +327,8 @@ static int serve(struct daemon *daemon)
             daemon->rescan_at = now + rescan_period(daemon);
             links_reconcile(daemon->links);
         }
+        if (daemon->trial_at && now >= daemon->trial_at)
+            pass_trial(daemon);
         if (desktop_watch_run(daemon->desktop))
             links_describe(daemon->links);
         housekeeping_run(daemon->housekeeping, daemon->shared.admission);
@@ -337,6 +351,7 @@ static void on_second_signal(int number)
 static void stop(struct daemon *daemon, int number)
 {
     notify_manager("STOPPING=1");
+    pass_trial(daemon);
     log_info("stopping", "signal",
              number == SIGINT    ? "INT"
              : number == SIGTERM ? "TERM"

@@ -15,6 +15,7 @@ static void usage(FILE *out)
           "  --virtual-desktop SIZE  make a screen of WIDTHxHEIGHT with Xvfb\n"
           "  --virtual-display NAME  the display it shall be, :99\n"
           "  --wait               wait for the lock and for a connection\n"
+          "  --trial FILE         remove this file when up: the version is good\n"
           "  --version\n",
           out);
 }
@@ -28,6 +29,7 @@ void options_parse(int argc, char **argv, struct options *options)
         CA_FILE,
         VIRTUAL_DESKTOP,
         VIRTUAL_DISPLAY,
+        TRIAL,
         WAIT,
         VERSION,
         HELP
@@ -39,6 +41,7 @@ void options_parse(int argc, char **argv, struct options *options)
         {"ca-file", required_argument, NULL, CA_FILE},
         {"virtual-desktop", required_argument, NULL, VIRTUAL_DESKTOP},
         {"virtual-display", required_argument, NULL, VIRTUAL_DISPLAY},
+        {"trial", required_argument, NULL, TRIAL},
         {"wait", no_argument, NULL, WAIT},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
@@ -64,6 +67,9 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case VIRTUAL_DISPLAY:
             options->virtual_display = optarg;
+            break;
+        case TRIAL:
+            options->trial = optarg;
             break;
         case WAIT:
             options->wait = true;

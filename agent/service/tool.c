@@ -45,16 +45,16 @@ char *tool_find(const char *name)
     return path || !list ? path : find_in_list(list, name);
 }
 
-static bool spawn(const char *path, const char *const argv[], int out, pid_t *child,
-                  struct fail *why)
+static bool spawn(const struct tool *tool, int out, pid_t *child, struct fail *why)
 {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    int error = posix_spawn(child, path, &actions, NULL, (char *const *)argv, environ);
+    int error = posix_spawn(child, tool->path, &actions, NULL, (char *const *)tool->argv,
+                            tool->environment ? tool->environment : environ);
     posix_spawn_file_actions_destroy(&actions);
-    return error == 0 || fail_errno(why, error, "run", path);
+    return error == 0 || fail_errno(why, error, "run", tool->path);
 }
 
 // Reads until the end of output or the time is over.
@@ -92,28 +92,32 @@ static bool reap(pid_t child, int64_t until, int *status)
     return over;
 }
 
-bool tool_run(const char *const argv[], struct buffer *out, int *status, struct fail *why)
+bool tool_run_at(const struct tool *tool, struct buffer *out, int *status, struct fail *why)
 {
     int ends[2] = {-1, -1};
     pid_t child;
-    bool good;
+    if (out && pipe2(ends, O_CLOEXEC) != 0)
+        return fail_errno(why, errno, "pipe", "");
+    fflush(stdout);
+    bool good = spawn(tool, out ? ends[1] : STDERR_FILENO, &child, why);
+    io_close(&ends[1]);
+    if (good) {
+        int64_t until = clock_mono_ms() + tool->timeout_ms;
+        bool complete = !out || collect(ends[0], out, until);
+        good = (reap(child, complete ? until : 0, status) && complete) ||
+               fail_because(why, FAIL_TIMEOUT, "%.200s did not answer in time", tool->argv[0]);
+    }
+    io_close(&ends[0]);
+    return good;
+}
+
+bool tool_run(const char *const argv[], struct buffer *out, int *status, struct fail *why)
+{
     char *path = tool_find(argv[0]);
     if (!path)
         return fail_because(why, FAIL_MISSING, "%s is not installed", argv[0]);
-    if (out && pipe2(ends, O_CLOEXEC) != 0) {
-        mem_free(path);
-        return fail_errno(why, errno, "pipe", "");
-    }
-    fflush(stdout);
-    good = spawn(path, argv, out ? ends[1] : STDERR_FILENO, &child, why);
-    io_close(&ends[1]);
-    if (good) {
-        int64_t until = clock_mono_ms() + SERVICE_TOOL_MS;
-        bool complete = !out || collect(ends[0], out, until);
-        good = (reap(child, complete ? until : 0, status) && complete) ||
-               fail_because(why, FAIL_TIMEOUT, "%s did not answer in time", argv[0]);
-    }
-    io_close(&ends[0]);
+    const struct tool tool = {.path = path, .argv = argv, .timeout_ms = SERVICE_TOOL_MS};
+    bool good = tool_run_at(&tool, out, status, why);
     mem_free(path);
     return good;
 }

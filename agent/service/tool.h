@@ -15,3 +15,13 @@ char *tool_find(const char *name) __attribute__((warn_unused_result));
 // its standard output. argv[0] is the name. False when it could not be run or took too long.
 bool tool_run(const char *const argv[], struct buffer *out, int *status, struct fail *why)
     __attribute__((warn_unused_result));
+
+// One program by its path, which is not looked for.
+struct tool {
+    const char *path;
+    const char *const *argv;
+    char *const *environment; // NULL: ours
+    int timeout_ms;
+};
+bool tool_run_at(const struct tool *tool, struct buffer *out, int *status, struct fail *why)
+    __attribute__((warn_unused_result));

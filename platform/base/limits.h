@@ -130,6 +130,15 @@
 #define UPDATE_MANIFEST_BYTES_MAX  (256u << 10) // of a channel's manifest; ours have 2 KiB
 #define UPDATE_SIGNATURE_BYTES_MAX 4096         // of a signature file or a key; they have 350 bytes
 #define UPDATE_ARTIFACTS_MAX       64           // of one release: an architecture each
+#define UPDATE_ARTIFACT_BYTES_MAX  (64u << 20)  // of a release: 10 times ours
+#define UPDATE_ROOM_FACTOR         6            // free space per byte of it: fetched and unpacked
+#define UPDATE_REDIRECTS_MAX       5            // of one file: to a mirror, to a store
+#define UPDATE_CONNECT_MS          10000        // look-up, TCP, TLS
+#define UPDATE_IDLE_S              30           // without a byte
+#define UPDATE_FETCH_MS            900000       // one file, however slowly it comes
+#define UPDATE_TRIAL_MS            10000        // a new program's answer to --version
+#define UPDATE_TRIAL_STARTS        3            // of a new version; then the old one is put back
+#define UPDATE_TRIAL_UP_MS         30000        // up for so long: the new version stays
 
 // --- enrolment, the agent's side
 #define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS

@@ -1,0 +1,436 @@
+"""Updates of an installation that install.sh made: real signatures, a real server, real programs.
+
+The next version is this one with another number in it. Keys: the build in test/updating trusts the
+key whose secret half is 00 01 .. 1f; releases are signed here as minisign would sign them.
+"""
+import base64
+import functools
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import ssl
+import stat
+import subprocess
+import tarfile
+import threading
+import time
+
+import pytest
+
+from rig import BUILD
+
+SOURCE = os.path.join(os.path.dirname(__file__), "../..")
+SEED, KEY_ID = bytes(range(32)), bytes(range(1, 9))
+PROGRAMS = ["opengeni-agent", "opengeni-agentd", "opengeni-agent-desktop"]
+
+
+def program(name):
+    return os.path.join(BUILD, "test/updating" if name == "opengeni-agent" else "bin", name)
+
+
+VERSION = subprocess.run([program("opengeni-agent"), "--version"], capture_output=True, text=True,
+                         check=True).stdout.split()[1]
+NEXT = VERSION[:-1] + str((int(VERSION[-1]) + 1) % 10)
+AFTER = VERSION[:-1] + str((int(VERSION[-1]) + 2) % 10)
+TARGET = os.uname().machine + "-unknown-linux-gnu"
+
+
+class Signer:
+    def __init__(self, directory, seed=SEED):
+        self.key = directory / f"key-{seed[0]}"
+        # PKCS #8 of an Ed25519 key, RFC 8410.
+        der = bytes.fromhex("302e020100300506032b657004220420") + seed
+        self.key.write_text("-----BEGIN PRIVATE KEY-----\n" + base64.b64encode(der).decode() +
+                            "\n-----END PRIVATE KEY-----\n")
+
+    def raw(self, data):
+        message = self.key.with_suffix(".data")
+        message.write_bytes(data)
+        return subprocess.run(["openssl", "pkeyutl", "-sign", "-rawin", "-inkey", self.key, "-in", message],
+                              capture_output=True, check=True).stdout
+
+    def sign(self, path, comment="timestamp:1700000000\thashed"):
+        signature = self.raw(hashlib.blake2b(path.read_bytes()).digest())
+        over_all = self.raw(signature + comment.encode())
+        path.with_name(path.name + ".minisig").write_text("\n".join([
+            "untrusted comment: signature", base64.b64encode(b"ED" + KEY_ID + signature).decode(),
+            "trusted comment: " + comment, base64.b64encode(over_all).decode(), ""]))
+
+
+def archive(path, version, replace=None):
+    """A release as ./dev package makes one; replace: other texts for some of its programs."""
+    stage = path.parent / f"stage-{version}"
+    files = stage / "name" / "files" / "bin"
+    files.mkdir(parents=True, exist_ok=True)
+    for name in PROGRAMS:
+        with open(program(name), "rb") as file:
+            # Not the versions of symbols: LIBPROTOBUF_C_1.0.0.
+            data = re.sub(rb"(?<![_0-9.])" + re.escape(VERSION.encode()), version.encode(), file.read())
+        if name in (replace or {}):
+            data = replace[name].encode()
+        (files / name).write_bytes(data)
+        (files / name).chmod(0o755)
+    shutil.copy(os.path.join(SOURCE, "packaging/install.sh"), stage / "name")
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
+        tar.add(stage / "name", "name")
+    return stage / "name"
+
+
+class Release:
+    """A directory that a server serves."""
+
+    def __init__(self, directory):
+        self.root = directory / "release"
+        self.channel = self.root / "agent" / "stable"
+        self.channel.mkdir(parents=True)
+        self.signer = Signer(directory)
+        self.asset = self.channel / "agent.tar.gz"
+
+    def offer(self, version=NEXT, replace=None, **more):
+        archive(self.asset, version, replace)
+        self.signer.sign(self.asset)
+        self.publish(version, **more)
+
+    def publish(self, version=NEXT, target=TARGET, **more):
+        data = self.asset.read_bytes() if self.asset.exists() else b""
+        manifest = {"channel": "stable", "version": version, "min_supported": "0.0.1",
+                    "artifacts": [{"target": target, "url": "agent/stable/agent.tar.gz", "size": len(data),
+                                   "sha256": hashlib.sha256(data).hexdigest(),
+                                   "minisig_url": "agent/stable/agent.tar.gz.minisig"}], **more}
+        (self.channel / "manifest.json").write_text(json.dumps(manifest))
+        self.signer.sign(self.channel / "manifest.json")
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    redirect = None
+
+    def do_GET(self):
+        if self.redirect and self.path.endswith(".tar.gz"):
+            self.send_response(302)
+            self.send_header("Location", self.redirect + self.path)
+            self.end_headers()
+            return
+        super().do_GET()
+
+    def log_message(self, *_):
+        pass
+
+
+def serve(root, context=None, redirect=None):
+    handler = type("Here", (Handler,), {"redirect": redirect})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=root))
+    if context:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    scheme = "https" if context else "http"
+    return server, f"{scheme}://127.0.0.1:{server.server_address[1]}"
+
+
+@pytest.fixture
+def release(tmp_path):
+    made = Release(tmp_path)
+    server, made.url = serve(made.root)
+    yield made
+    server.shutdown()
+    server.server_close()
+
+
+class Installation:
+    def __init__(self, directory):
+        self.home = directory / "home"
+        self.home.mkdir()
+        self.config = self.home / "config"
+        self.environment = {"HOME": str(self.home), "PATH": os.environ["PATH"],
+                            "OPENGENI_CONFIG_DIR": str(self.config), "OPENGENI_NO_SERVICE": "1",
+                            **{k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}}
+        self.lib = self.home / ".local/lib/opengeni-agent"
+        self.agent = self.home / ".local/bin/opengeni-agent"
+
+    def install(self, tree, *words, **more):
+        return subprocess.run([tree / "install.sh", *words], env={**self.environment, **more},
+                              capture_output=True, text=True, timeout=120)
+
+    def run(self, *words, **more):
+        return subprocess.run([self.agent, *words], env={**self.environment, **more},
+                              capture_output=True, text=True, timeout=120)
+
+    def update(self, release, *words, **more):
+        return self.run("update", "--base-url", release.url, *words, **more)
+
+    def version(self):
+        return self.run("--version").stdout.split()[1]
+
+    def content(self):
+        """All files with their digests, and where links lead."""
+        found = {}
+        for base, dirs, files in os.walk(self.home / ".local"):
+            for name in dirs + files:
+                path = os.path.join(base, name)
+                if os.path.islink(path):
+                    found[path] = os.readlink(path)
+                elif os.path.isfile(path):
+                    with open(path, "rb") as file:
+                        found[path] = (os.stat(path).st_mode, hashlib.sha256(file.read()).hexdigest())
+        return found
+
+
+@pytest.fixture(scope="module")
+def this_version(tmp_path_factory):
+    place = tmp_path_factory.mktemp("this")
+    return archive(place / "this.tar.gz", VERSION)
+
+
+@pytest.fixture
+def installed(tmp_path, this_version):
+    place = Installation(tmp_path)
+    done = place.install(this_version)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert place.version() == VERSION
+    return place
+
+
+def test_an_update_is_found_installed_and_used(installed, release):
+    release.offer()
+    looked = installed.update(release, "--check")
+    assert looked.returncode == 0 and NEXT in looked.stdout
+    assert installed.version() == VERSION
+    before = os.stat(installed.agent).st_mode
+    done = installed.update(release)
+    assert done.returncode == 0, done.stderr
+    assert f"Updated from {VERSION} to {NEXT}" in done.stdout
+    assert installed.version() == NEXT
+    assert os.stat(installed.agent).st_mode == before
+    daemon = subprocess.run([installed.lib / "current/bin/opengeni-agentd", "--version"], capture_output=True,
+                            text=True).stdout
+    assert daemon == f"opengeni-agentd {NEXT}\n"
+    again = installed.update(release)
+    assert again.returncode == 0 and again.stdout == f"Up to date: {NEXT}.\n"
+    # The one before it stays for what runs; the one before that goes.
+    release.offer(AFTER)
+    assert installed.update(release).returncode == 0
+    names = sorted(name for name in os.listdir(installed.lib) if name[0] != "l")
+    assert names == sorted([NEXT, AFTER, "current", "previous", f"trial-{AFTER}"])
+    unit = installed.run("service", "install", "--print").stdout
+    assert f'"{installed.lib}/current/bin/opengeni-agent"' in unit
+
+
+def test_over_https_with_a_private_ca(installed, release, tmp_path):
+    release.offer()
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out", certificate,
+                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
+                   check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server, url = serve(release.root, context)
+    plain = release.url
+    release.url = url
+    refused = installed.update(release)
+    assert refused.returncode == 1 and "certificate" in refused.stderr
+    done = installed.update(release, "--ca-file", str(certificate))
+    assert done.returncode == 0, done.stderr
+    assert installed.version() == NEXT
+    server.shutdown()
+    # Once more, with a server that leads away from https.
+    release.offer(AFTER)
+    server, release.url = serve(release.root, context, redirect=plain)
+    before = installed.content()
+    led_away = installed.update(release, "--ca-file", str(certificate))
+    assert led_away.returncode == 1 and installed.content() == before
+    server.shutdown()
+
+
+def spoil_signature(release):
+    Signer(release.root.parent, bytes(range(1, 33))).sign(release.asset)
+
+
+def spoil_manifest(release):
+    path = release.channel / "manifest.json"
+    path.write_text(path.read_text().replace(NEXT, AFTER))
+
+
+def swap_artifact(release):
+    release.asset.write_bytes(release.asset.read_bytes() + b"x")
+    release.signer.sign(release.asset)
+
+
+def grow_artifact(release):
+    """More than the manifest announces: an endless one would never be read to its end."""
+    with open(release.asset, "ab") as file:
+        file.write(bytes(1 << 20))
+
+
+def same_size_other_bytes(release):
+    data = bytearray(release.asset.read_bytes())
+    data[-5] ^= 1
+    release.asset.write_bytes(data)
+    release.signer.sign(release.asset)
+
+
+@pytest.mark.parametrize("spoil, said", [
+    (spoil_signature, "signature does not fit"),
+    (spoil_manifest, "signature does not fit"),
+    (swap_artifact, "larger than it may be"),
+    (grow_artifact, "larger than it may be"),
+    (same_size_other_bytes, "not the one that the manifest names"),
+    (lambda r: r.asset.with_name("agent.tar.gz.minisig").write_bytes(b"x" * (10 << 20)), "larger than it may be"),
+    (lambda r: r.asset.with_name("agent.tar.gz.minisig").unlink(), "404"),
+    (lambda r: r.publish(target="riscv64-unknown-linux-gnu"), "not offered for"),
+    (lambda r: r.publish(channel="beta"), "another channel"),
+    (lambda r: r.publish("newest"), "no version"),
+    (lambda r: (r.channel / "manifest.json").write_bytes(b" " * (1 << 20)), "larger than it may be"),
+])
+def test_what_is_not_right_changes_nothing(installed, release, spoil, said):
+    release.offer()
+    spoil(release)
+    before = installed.content()
+    done = installed.update(release)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert installed.content() == before
+
+
+def test_older_versions_and_later_turns_are_left_alone(installed, release):
+    release.offer(rollout_percent=0)
+    assert "turn comes later" in installed.update(release).stdout
+    release.publish(NEXT, min_supported=AFTER)
+    assert "Up to date" in installed.update(release).stdout
+    release.publish(VERSION)
+    assert "Up to date" in installed.update(release).stdout
+    release.publish("0.1.17", force=True)
+    assert "Up to date" in installed.update(release).stdout
+    assert installed.version() == VERSION
+
+
+@pytest.mark.parametrize("replace, said", [
+    ({"opengeni-agent": "#!/bin/sh\necho opengeni-agent 9.9.9\n"}, "is not of version"),
+    ({"opengeni-agent": "#!/bin/sh\nkill -SEGV $$\n"}, "does not start"),
+    ({"opengeni-agentd": "#!/bin/sh\nexit 1\n"}, "opengeni-agentd does not start"),
+    ({"opengeni-agent": f"#!/bin/sh\n[ $1 = --version ] && echo opengeni-agent {NEXT}\n"}, "self-check"),
+])
+def test_a_version_that_does_not_work_here_is_not_installed(installed, release, replace, said):
+    release.offer(replace=replace)
+    before = installed.content()
+    done = installed.update(release)
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert installed.content() == before
+
+
+def test_a_version_that_fails_only_at_its_place_is_rolled_back(installed, release):
+    """And all the while the program can be started."""
+    script = f"""#!/bin/sh
+case $0 in */current/*) exit 1 ;; esac
+[ $1 = self-check ] || echo opengeni-agent {NEXT}
+"""
+    release.offer(replace={"opengeni-agent": script})
+    before = {k: v for k, v in installed.content().items() if not k.endswith("/previous")}
+    missing, over = [], threading.Event()
+
+    def watch():
+        while not over.is_set():
+            if not os.access(installed.agent, os.X_OK):
+                missing.append(time.time())
+            time.sleep(0.0005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    done = installed.update(release)
+    over.set()
+    watcher.join()
+    assert done.returncode == 1 and "still in place" in done.stderr, done.stderr
+    assert not missing
+    assert {k: v for k, v in installed.content().items() if not k.endswith("/previous")} == before
+    assert installed.version() == VERSION
+
+
+def test_a_daemon_that_does_not_come_up_makes_room_for_the_one_before(installed, release):
+    """Its --version and self-check are fine: only the start shows it."""
+    script = f"#!/bin/sh\n[ $# = 1 ] && echo opengeni-agentd {NEXT} && exit\nexit 1\n"
+    release.offer(replace={"opengeni-agentd": script})
+    assert installed.update(release).returncode == 0
+    assert installed.version() == NEXT
+    for _ in range(3):
+        assert installed.run("run", "--wait").returncode == 1
+    log = open(installed.home / "log", "wb")
+    process = subprocess.Popen([installed.agent, "run", "--wait"], env=installed.environment, stdout=log,
+                               stderr=log, stdin=subprocess.DEVNULL)
+    until = time.time() + 30
+    while not (installed.config / "status.json").exists() and time.time() < until:
+        time.sleep(0.05)
+    status = json.loads((installed.config / "status.json").read_text())
+    assert status["version"] == VERSION and status["pid"] == process.pid
+    process.terminate()
+    assert process.wait(20) == 0
+    assert "did not come up 3 times" in (installed.home / "log").read_text()
+    assert installed.version() == VERSION
+    assert not [name for name in os.listdir(installed.lib) if name.startswith("trial-")]
+
+
+def test_a_version_that_came_up_has_passed(installed, release):
+    release.offer()
+    assert installed.update(release).returncode == 0
+    process = subprocess.Popen([installed.agent, "run", "--wait"], env=installed.environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until = time.time() + 30
+    while not (installed.config / "status.json").exists() and time.time() < until:
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(20) == 0
+    assert not [name for name in os.listdir(installed.lib) if name.startswith("trial-")]
+
+
+def test_two_updates_at_once_do_not_meet(installed, release):
+    release.offer()
+    both = [subprocess.Popen([installed.agent, "update", "--base-url", release.url], env=installed.environment,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    said = [process.communicate(timeout=120) for process in both]
+    assert sum("Updated from" in out for out, _ in said) == 1, said
+    assert installed.version() == NEXT
+
+
+def test_who_is_not_to_update_says_so(installed, release, this_version):
+    release.offer()
+    off = installed.update(release, OPENGENI_NO_UPDATE="1")
+    assert off.returncode == 0 and "switched off" in off.stdout
+    packaged = subprocess.run([os.path.join(BUILD, "bin/opengeni-agent"), "update", "--base-url", release.url],
+                              env=installed.environment, capture_output=True, text=True)
+    assert packaged.returncode == 0 and "package manager" in packaged.stdout
+    elsewhere = subprocess.run([program("opengeni-agent"), "update", "--base-url", release.url],
+                               env=installed.environment, capture_output=True, text=True)
+    assert elsewhere.returncode == 1 and "not installed by install.sh" in elsewhere.stderr
+    nowhere = installed.run("update")
+    assert nowhere.returncode == 1 and "--base-url" in nowhere.stderr
+    os.chmod(installed.lib, 0o777)
+    loose = installed.update(release)
+    assert loose.returncode == 1 and "other users may write" in loose.stderr, loose.stderr
+    assert stat.S_IMODE(os.stat(installed.lib).st_mode) == 0o777
+    assert installed.version() == VERSION
+
+
+def test_plain_http_from_elsewhere_is_for_those_who_name_it(installed, release):
+    """A signed manifest may name any place; only https, or this machine, is good enough."""
+    release.offer()
+    manifest = json.loads((release.channel / "manifest.json").read_text())
+    manifest["artifacts"][0]["url"] = "file://" + str(release.asset)
+    (release.channel / "manifest.json").write_text(json.dumps(manifest))
+    release.signer.sign(release.channel / "manifest.json")
+    done = installed.update(release)
+    assert done.returncode == 1 and "only https" in done.stderr, done.stderr
+    release.url = "file://" + str(release.root)
+    assert installed.update(release).returncode == 0
+
+
+def test_install_sh_keeps_what_is_newer_and_replaces_in_one_step(installed, release, this_version):
+    release.offer()
+    assert installed.update(release).returncode == 0
+    kept = installed.install(this_version)
+    assert kept.returncode == 0 and "it stays" in kept.stdout and installed.version() == NEXT
+    back = installed.install(this_version, OPENGENI_ALLOW_DOWNGRADE="1")
+    assert back.returncode == 0 and installed.version() == VERSION
+    for _ in range(2):
+        assert installed.install(this_version).returncode == 0
+        assert installed.version() == VERSION
+    assert installed.install(this_version, "--uninstall").returncode == 0
+    assert installed.content() == {}
