@@ -352,7 +352,10 @@ static bool refuse(struct call *call)
             fail_because(&why, FAIL_PROTOCOL, "%s is not sent to an agent", call->entry->name);
         break;
     case OP_UNSUPPORTED:
-        fail_because(&why, FAIL_UNSUPPORTED, "this agent does not serve %s", call->entry->name);
+        if (call->entry->lacks)
+            fail_because(&why, FAIL_UNSUPPORTED, "%s: %s", call->entry->name, call->entry->lacks);
+        else
+            fail_because(&why, FAIL_UNSUPPORTED, "this agent does not serve %s", call->entry->name);
         break;
     default:
         if (!call->request.has_nul)

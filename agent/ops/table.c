@@ -16,6 +16,11 @@ static const struct op_entry absent = {.name = "none", .handling = OP_MISUSED};
     {                                  \
         .name = label, .handling = how \
     }
+// What other programs beside the agent would do.
+#define LACKING(label, what)                                     \
+    {                                                            \
+        .name = label, .handling = OP_UNSUPPORTED, .lacks = what \
+    }
 // NOLINTEND(bugprone-macro-parentheses)
 
 static const struct op_entry table[] = {
@@ -59,10 +64,11 @@ static const struct op_entry table[] = {
     [OG__CONTROL_REQUEST__OP_OP_ATTACH] = REFUSED("op_attach", OP_UNSUPPORTED),
     [OG__CONTROL_REQUEST__OP_WRITE_CHUNK] = REFUSED("write_chunk", OP_UNSUPPORTED),
     [OG__CONTROL_REQUEST__OP_BROWSER_CONTROL_ENSURE] =
-        REFUSED("browser_control_ensure", OP_UNSUPPORTED),
-    [OG__CONTROL_REQUEST__OP_BROWSER_FRAMES_OPEN] = REFUSED("browser_frames_open", OP_UNSUPPORTED),
+        LACKING("browser_control_ensure", "browser controller sidecar is unavailable"),
+    [OG__CONTROL_REQUEST__OP_BROWSER_FRAMES_OPEN] =
+        LACKING("browser_frames_open", "browser controller sidecar is unavailable"),
     [OG__CONTROL_REQUEST__OP_COMPUTER_FRAMES_OPEN] =
-        REFUSED("computer_frames_open", OP_UNSUPPORTED),
+        LACKING("computer_frames_open", "interaction controller sidecar is unavailable"),
     [OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY] = REFUSED("agent_update_apply", OP_UNSUPPORTED),
 };
 

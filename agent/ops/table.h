@@ -19,6 +19,7 @@ struct op_entry {
     bool once;           // its request id is an idempotency key
     bool in_order;       // one after another, as they came in on their link
     bool dies_with_link; // on the fenced address, when the session is lost
+    const char *lacks;   // of OP_UNSUPPORTED: why, for people; NULL: this build does not have it
     op_run run;
 };
 

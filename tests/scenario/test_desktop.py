@@ -3,27 +3,9 @@
 import signal
 import time
 
-import pytest
-
+from deskcalls import error_of, key, pointer
 from rig import ControlError, Runtime, pb, wait_until
 from screen import Receiver, decode_png, xauthority
-
-
-def pointer(runtime, x, y, action="CLICK", button="LEFT", **more):
-    event = pb.PointerEvent(x=x, y=y, action=pb.PointerAction.Value("POINTER_ACTION_" + action),
-                            button=pb.PointerButton.Value("POINTER_BUTTON_" + button))
-    return runtime.call("desktop_input", message=pb.DesktopInputRequest(pointer=event), **more)
-
-
-def key(runtime, name, is_text=False, action="PRESS"):
-    event = pb.KeyEvent(key=name, is_text=is_text, action=pb.KeyAction.Value("KEY_ACTION_" + action))
-    return runtime.call("desktop_input", message=pb.DesktopInputRequest(key=event))
-
-
-def error_of(call, *arguments, **options):
-    with pytest.raises(ControlError) as caught:
-        call(*arguments, **options)
-    return caught.value
 
 
 def test_hello_names_the_display(screen, serve):
