@@ -1,7 +1,5 @@
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,12 +19,6 @@ static const char usage[] = "Usage: opengeni-hub backup [--data DIR] TO\n"
                             "Copies what the hub keeps into the new directory TO, also while it "
                             "runs. To go back: stop the\n"
                             "hub, put the copy in place of DIR, start it.\n";
-
-static const struct option options[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
 
 // SQLite makes a copy that belongs together, whatever is written in the meantime.
 static bool copy_database(struct sql *sql, const char *to, const char *name, struct fail *why)
@@ -103,18 +95,10 @@ static bool copy_all(const struct data_dir *from, const char *to, struct fail *w
 
 int cmd_backup(int argc, char **argv)
 {
-    const char *path = NULL;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
-        if (option != 'd')
-            return verb_misused(usage);
-        path = optarg;
-    }
-    if (argc - optind != 1)
-        return verb_misused(usage);
+    const char *path;
+    int code = verb_words(argc, argv, usage, 1, &path);
+    if (code >= 0)
+        return code;
     struct fail why;
     struct data_dir dir;
     if (!verb_open_dir(&dir, path, &why))

@@ -1,7 +1,6 @@
 // opengeni-hub revoke, rename: through the running hub, or in its directory when none runs.
-#include <getopt.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -20,12 +19,6 @@ static const char revoke_usage[] =
     "Ends the machine's access at once. MACHINE is an id, its beginning, or a name.\n"
     "A new token brings the machine back: opengeni-hub token\n";
 static const char rename_usage[] = "Usage: opengeni-hub rename [--data DIR] MACHINE NAME\n";
-
-static const struct option options[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
 
 struct decision {
     const char *verb, *machine;
@@ -92,17 +85,11 @@ static int decide(const char *path, const struct decision *decision)
 
 static int run(int argc, char **argv, const char *usage, bool named)
 {
-    const char *path = NULL;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
-        if (option != 'd')
-            return verb_misused(usage);
-        path = optarg;
-    }
-    if (argc - optind != (named ? 2 : 1) || !*argv[optind])
+    const char *path;
+    int code = verb_words(argc, argv, usage, named ? 2 : 1, &path);
+    if (code >= 0)
+        return code;
+    if (!*argv[optind])
         return verb_misused(usage);
     const struct decision decision = {named ? "rename" : "revoke", argv[optind],
                                       named ? argv[optind + 1] : NULL};

@@ -1,4 +1,3 @@
-#include <getopt.h>
 #include <stdio.h>
 
 #include "base/buffer.h"
@@ -15,26 +14,12 @@ static const char usage[] =
     "Prints what a nats-server of your own (2.10 or newer) needs in its configuration, so that\n"
     "opengeni-hub serve --nats-url URL can use it. It holds a password: keep the file private.\n";
 
-static const struct option options[] = {
-    {"data", required_argument, NULL, 'd'},
-    {"help", no_argument, NULL, 'h'},
-    {0},
-};
-
 int cmd_nats_config(int argc, char **argv)
 {
-    const char *path = NULL;
-    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (option == 'h') {
-            fputs(usage, stdout);
-            return 0;
-        }
-        if (option != 'd')
-            return verb_misused(usage);
-        path = optarg;
-    }
-    if (optind < argc)
-        return verb_misused(usage);
+    const char *path;
+    int code = verb_words(argc, argv, usage, 0, &path);
+    if (code >= 0)
+        return code;
     struct fail why;
     struct data_dir dir;
     struct secrets secrets;

@@ -1,5 +1,6 @@
 #include "hub/verbs.h"
 
+#include <getopt.h>
 #include <stdio.h>
 
 #include "base/alloc.h"
@@ -20,6 +21,26 @@ int verb_misused(const char *usage)
 {
     fputs(usage, stderr);
     return 2;
+}
+
+int verb_words(int argc, char **argv, const char *usage, int count, const char **path)
+{
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    *path = NULL;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(usage, stdout);
+            return 0;
+        }
+        if (option != 'd')
+            return verb_misused(usage);
+        *path = optarg;
+    }
+    return argc - optind == count ? -1 : verb_misused(usage);
 }
 
 bool verb_open_dir(struct data_dir *dir, const char *path, struct fail *why)

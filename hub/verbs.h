@@ -26,6 +26,11 @@ struct store;
 int verb_failed(const struct fail *why);
 int verb_misused(const char *usage); // returns 2
 
+// Takes the options of a command that has but --data and --help, and count words behind them. -1:
+// go on, *path is the value of --data or NULL, and optind that of the first word; else the exit
+// code.
+int verb_words(int argc, char **argv, const char *usage, int count, const char **path);
+
 // Opens the directory that --data names, or the default one; it has to exist.
 bool verb_open_dir(struct data_dir *dir, const char *path, struct fail *why)
     __attribute__((warn_unused_result));

@@ -29,15 +29,11 @@ static json_t *parse(const struct http_reply *reply, struct fail *why)
 static bool refuse_start(const struct http_client *client, const struct http_reply *reply,
                          struct fail *why)
 {
+    if (http_reply_wants_key(client, reply, why))
+        return false;
     char *message = http_reply_message(reply);
-    if (http_reply_wants_key(reply))
-        fail_because(why, FAIL_CONSENT,
-                     "%.120s wants the deployment's access key: put it into "
-                     "OPENGENI_ACCESS_KEY",
-                     client->api_url);
-    else
-        fail_because(why, FAIL_SYSTEM, "%.80s does not begin connecting (%ld): %.120s",
-                     client->api_url, reply->status, message);
+    fail_because(why, FAIL_SYSTEM, "%.80s does not begin connecting (%ld): %.120s", client->api_url,
+                 reply->status, message);
     mem_free(message);
     return false;
 }

@@ -44,13 +44,10 @@ static struct connection *accept_reply(const struct http_reply *reply,
 static void explain(const struct http_client *client, const struct http_reply *reply,
                     struct fail *why)
 {
+    if (http_reply_wants_key(client, reply, why))
+        return;
     char *message = http_reply_message(reply);
-    if (http_reply_wants_key(reply))
-        fail_because(why, FAIL_CONSENT,
-                     "%.120s wants the deployment's access key: put it into "
-                     "OPENGENI_ACCESS_KEY",
-                     client->api_url);
-    else if (reply->status == 401)
+    if (reply->status == 401)
         fail_because(why, FAIL_CONSENT, "the enrolment token was not accepted: %s", message);
     else if (reply->status == 404)
         fail_because(why, FAIL_UNSUPPORTED, "machines cannot be connected to %.100s: %s",

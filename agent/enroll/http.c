@@ -196,7 +196,8 @@ char *http_reply_message(const struct http_reply *reply)
     return line;
 }
 
-bool http_reply_wants_key(const struct http_reply *reply)
+bool http_reply_wants_key(const struct http_client *client, const struct http_reply *reply,
+                          struct fail *why)
 {
     json_t *object = reply->body.size ? document_parse(reply->body.data, reply->body.size,
                                                        ENROLL_REPLY_VALUES, NULL)
@@ -204,5 +205,9 @@ bool http_reply_wants_key(const struct http_reply *reply)
     const char *text = json_string_value(json_object_get(object, "error"));
     bool wants = reply->status == 401 && text && strcmp(text, "unauthorized") == 0;
     json_decref(object);
+    if (wants)
+        fail_because(why, FAIL_CONSENT,
+                     "%.120s wants the deployment's access key: put it into OPENGENI_ACCESS_KEY",
+                     client->api_url);
     return wants;
 }

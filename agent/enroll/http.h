@@ -32,5 +32,7 @@ void http_reply_fini(struct http_reply *reply);
 // beginning of its text. To be freed with mem_free.
 char *http_reply_message(const struct http_reply *reply);
 
-// The deployment asks for its access key: 401 with {"error":"unauthorized"}.
-bool http_reply_wants_key(const struct http_reply *reply);
+// True, and said so, when the deployment asks for its access key: 401 with
+// {"error":"unauthorized"}.
+bool http_reply_wants_key(const struct http_client *client, const struct http_reply *reply,
+                          struct fail *why);

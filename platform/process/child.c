@@ -84,29 +84,17 @@ static bool make_pipes(struct pipes *pipes, bool feed, struct fail *why)
     return true;
 }
 
-static bool start_with(struct child *child, const struct child_setup *setup,
-                       const struct pipes *pipes, struct fail *why)
+bool child_spawn(struct child *child, struct spawn *spawn, char **envp, struct fail *why)
 {
     char mark[MARK_BYTES];
+    pid_t pid;
     tree_begin(&child->tree);
     mark_make(child->tree.number, mark);
-    setup->envp[0] = mark;
-    struct spawn spawn = {
-        .program = setup->program,
-        .search = setup->search,
-        .argv = setup->argv,
-        .envp = setup->envp,
-        .cwd = setup->cwd,
-        .stdio = {setup->feed ? pipes->in[0] : inherit_get()->null_fd, pipes->out[1],
-                  pipes->err[1]},
-        .keep = setup->script,
-    };
+    envp[0] = mark;
+    spawn->envp = envp;
     child->slot = guardian_claim(&child->tree);
-    pid_t pid;
-    starts_enter();
-    bool started = spawn_start(&spawn, &pid, &child->pidfd, why);
-    starts_leave();
-    setup->envp[0] = NULL;
+    bool started = spawn_start(spawn, &pid, &child->pidfd, why);
+    envp[0] = NULL;
     if (!started) {
         guardian_release(child->slot);
         return false;
@@ -114,6 +102,24 @@ static bool start_with(struct child *child, const struct child_setup *setup,
     tree_started(&child->tree, pid);
     guardian_started(child->slot, &child->tree);
     return true;
+}
+
+static bool start_with(struct child *child, const struct child_setup *setup,
+                       const struct pipes *pipes, struct fail *why)
+{
+    struct spawn spawn = {
+        .program = setup->program,
+        .search = setup->search,
+        .argv = setup->argv,
+        .cwd = setup->cwd,
+        .stdio = {setup->feed ? pipes->in[0] : inherit_get()->null_fd, pipes->out[1],
+                  pipes->err[1]},
+        .keep = setup->script,
+    };
+    starts_enter();
+    bool started = child_spawn(child, &spawn, setup->envp, why);
+    starts_leave();
+    return started;
 }
 
 bool child_start(struct child *child, const struct child_setup *setup, struct fail *why)

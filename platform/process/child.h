@@ -8,6 +8,8 @@
 #include "base/fail.h"
 #include "process/tree.h"
 
+struct spawn;
+
 struct child_setup {
     const char *program, *search, *cwd; // as in spawn.h
     char *const *argv;
@@ -26,6 +28,12 @@ struct child {
 // Fails as spawn_start does, or with what = "pipe". The calling thread has to live as long as the
 // leader: the leader dies with it.
 bool child_start(struct child *child, const struct child_setup *setup, struct fail *why)
+    __attribute__((warn_unused_result));
+
+// The part of it that a terminal's program has in common with other commands: starts what spawn
+// describes as the leader of the child's tree, whose pipes are the caller's business. The first
+// element of envp, which becomes spawn->envp, is the place for the mark.
+bool child_spawn(struct child *child, struct spawn *spawn, char **envp, struct fail *why)
     __attribute__((warn_unused_result));
 
 // Kills the leader and all that it started; returns when they are gone, KILL_TREE_MS at the latest.

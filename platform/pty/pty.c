@@ -15,8 +15,6 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/workers.h"
-#include "process/guardian.h"
-#include "process/mark.h"
 #include "process/spawn.h"
 
 // --- the pseudo-terminal
@@ -50,32 +48,16 @@ static bool set_up(int slave, const struct pty_setup *setup, struct fail *why)
 
 static bool start_on(struct pty *pty, int slave, const struct pty_setup *setup, struct fail *why)
 {
-    char mark[MARK_BYTES];
-    struct child *child = &pty->child;
-    tree_begin(&child->tree);
-    mark_make(child->tree.number, mark);
-    setup->envp[0] = mark;
     struct spawn spawn = {
         .program = setup->program,
         .search = setup->search,
         .argv = setup->argv,
-        .envp = setup->envp,
         .cwd = setup->cwd,
         .stdio = {slave, slave, slave},
         .keep = -1,
         .terminal = true,
     };
-    pid_t pid;
-    child->slot = guardian_claim(&child->tree);
-    bool started = spawn_start(&spawn, &pid, &child->pidfd, why);
-    setup->envp[0] = NULL;
-    if (!started) {
-        guardian_release(child->slot);
-        return false;
-    }
-    tree_started(&child->tree, pid);
-    guardian_started(child->slot, &child->tree);
-    return true;
+    return child_spawn(&pty->child, &spawn, setup->envp, why);
 }
 
 static bool start(struct pty *pty, const struct pty_setup *setup, struct fail *why)
