@@ -216,6 +216,19 @@ static int add_page_headers(struct lws *wsi, unsigned char **p, unsigned char *e
     return 0;
 }
 
+// RFC 9110 6.6.1: by it others see how far their clocks are off.
+static int add_date(struct lws *wsi, unsigned char **p, unsigned char *end)
+{
+    char text[64];
+    time_t now = time(NULL);
+    struct tm utc;
+    if (!gmtime_r(&now, &utc))
+        return 0;
+    size_t size = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+    return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_DATE, (const unsigned char *)text,
+                                        (int)size, p, end);
+}
+
 static int send_headers(struct exchange *exchange)
 {
     unsigned char room[LWS_PRE + 1024], *start = room + LWS_PRE, *p = start,
@@ -226,6 +239,7 @@ static int send_headers(struct exchange *exchange)
                                      (const unsigned char *)response->type,
                                      (int)strlen(response->type), &p, end) ||
         lws_add_http_header_content_length(exchange->wsi, response->body.size, &p, end) ||
+        add_date(exchange->wsi, &p, end) ||
         lws_add_http_header_by_token(exchange->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL,
                                      (const unsigned char *)"no-store", 8, &p, end) ||
         lws_add_http_header_by_name(exchange->wsi, (const unsigned char *)"x-content-type-options:",

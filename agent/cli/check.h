@@ -12,6 +12,7 @@ enum { CHECK_DETAIL_BYTES = 512 };
 struct check_input {
     const char *api_url, *ca_file;
     struct secure_dir config; // filled by the first check; fd is -1 when there is none
+    pid_t agent;              // whose control group is looked at; 0: our own
 };
 
 struct check {

@@ -5,7 +5,6 @@
 //     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
 //     --virtual-desktop SIZE  --virtual-display NAME  --trial FILE
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +13,12 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "cli/command.h"
+#include "cli/daemon_program.h"
 #include "cli/help.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/settings.h"
 #include "update/trial.h"
-
-static const char daemon_name[] = "opengeni-agentd";
 
 static const char *machine_name, *virtual_size, *virtual_display, *unused;
 static bool wait_for_connection, virtual_desktop;
@@ -54,27 +52,6 @@ static int hopeless(void)
     return under_service_manager() ? EXIT_CONFIG : EXIT_FAILED;
 }
 
-// The daemon lies beside this program, or where the build was told; never in $PATH.
-static char *find_daemon(void)
-{
-    char self[PATH_MAX];
-    ssize_t size = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *path = NULL;
-    if (size > 0) {
-        self[size] = '\0';
-        *strrchr(self, '/') = '\0';
-        path = mem_printf("%s/%s", self, daemon_name);
-        if (access(path, X_OK) == 0)
-            return path;
-    }
-    mem_free(path);
-    path = mem_printf("%s/%s", OG_LIBEXEC_DIR, daemon_name);
-    if (access(path, X_OK) == 0)
-        return path;
-    mem_free(path);
-    return NULL;
-}
-
 // A new version that did not come up the last times makes room for the one before it.
 static void become_previous(const struct invocation *invocation, const char *program)
 {
@@ -101,13 +78,13 @@ static int become_daemon(const struct invocation *invocation, const struct workp
         mem_free(trial);
         trial = NULL;
     }
-    char *path = find_daemon();
+    char *path = daemon_program();
     if (!path) {
-        say_error("%s is missing: it belongs beside this program", daemon_name);
+        say_error("%s is missing: it belongs beside this program", DAEMON_NAME);
         mem_free(trial);
         return hopeless();
     }
-    struct daemon_line line = {.words = {daemon_name}, .count = 1};
+    struct daemon_line line = {.words = {DAEMON_NAME}, .count = 1};
     add(&line, "--config-dir", place->config.path);
     add(&line, "--api-url", invocation->api_url_given ? invocation->api_url : NULL);
     add(&line, "--ca-file", invocation->ca_file);

@@ -78,6 +78,13 @@ static const char *plain_or(const char *text, const char *otherwise)
     return text;
 }
 
+char *workplace_renewal(const struct connection *connection)
+{
+    return mem_printf("opengeni-agent connect --force --api-url %s --workspace-id %s",
+                      connection->legacy_origin ? "URL" : plain_or(connection->api_url, "URL"),
+                      plain_or(connection->workspace_id, "ID"));
+}
+
 static void list_tokens(const struct connection *connection)
 {
     char bearer[MOMENT_EXPIRY_BYTES], relay[MOMENT_EXPIRY_BYTES];
@@ -89,10 +96,7 @@ static void list_tokens(const struct connection *connection)
     enum bearer_state state = bearer_read(connection->nats_bearer, now_s, &at);
     if (state == BEARER_VALID || state == BEARER_UNKNOWN)
         return;
-    char *command =
-        mem_printf("opengeni-agent connect --force --api-url %s --workspace-id %s",
-                   connection->legacy_origin ? "URL" : plain_or(connection->api_url, "URL"),
-                   plain_or(connection->workspace_id, "ID"));
+    char *command = workplace_renewal(connection);
     say_field("renew with", command);
     mem_free(command);
 }

@@ -26,5 +26,9 @@ void workplace_list(const struct workplace *place);
 // The same as JSON, a list; to be given to json_decref. No secrets.
 struct json_t *workplace_json(const struct workplace *place);
 
+// The command that connects it anew, with placeholders for what a shell would act on; freed with
+// mem_free.
+char *workplace_renewal(const struct connection *connection);
+
 // What to do on a machine without connections, on stderr.
 void workplace_explain_connecting(void);

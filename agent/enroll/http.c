@@ -5,7 +5,6 @@
 
 #include <curl/curl.h>
 #include <jansson.h>
-#include <openssl/ssl.h>
 
 #include "base/alloc.h"
 #include "base/limits.h"
@@ -13,18 +12,12 @@
 #include "base/printable.h"
 #include "config/api_url.h"
 #include "config/document.h"
+#include "enroll/trust.h"
 
 static size_t take_body(char *data, size_t size, size_t count, void *argument)
 {
     struct buffer *body = argument;
     return buffer_append(body, data, size * count) ? count : 0; // 0 ends the transfer
-}
-
-static CURLcode trust_private_ca(CURL *curl, void *context, void *argument)
-{
-    (void)curl;
-    const char *file = argument;
-    return SSL_CTX_load_verify_file(context, file) == 1 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
 static struct curl_slist *make_headers(const struct http_client *client)
@@ -48,16 +41,12 @@ static void set_options(CURL *curl, const struct http_client *client, const char
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "opengeni-agent/" OG_VERSION);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)ENROLL_CONNECT_MS);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ENROLL_REQUEST_MS);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_POST, 1L);
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)strlen(body));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply->body);
-    if (client->ca_file) {
-        curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, trust_private_ca);
-        curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, (void *)client->ca_file);
-    }
+    trust_apply(curl, &client->ca_file);
 }
 
 // Whether the server may have received the whole request.

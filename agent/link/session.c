@@ -11,7 +11,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/starts.h"
-#include "link/nats_url.h"
+#include "config/nats_url.h"
 #include "relay/tunnel.h"
 
 enum { LOSS_TEXT_BYTES = 256 };

@@ -40,6 +40,8 @@ static char *find_in_list(const char *list, const char *name)
 
 char *tool_find(const char *name)
 {
+    if (*name == '/')
+        return access(name, X_OK) == 0 ? mem_string(name) : NULL;
     const char *list = getenv("PATH");
     char *path = find_in_list("/run/current-system/sw/bin:/usr/bin:/bin", name);
     return path || !list ? path : find_in_list(list, name);

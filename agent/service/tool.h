@@ -7,7 +7,7 @@
 #include "base/fail.h"
 
 // Its absolute path, from the system's own directories first, so that nobody's $PATH can put
-// another in its place. Freed with mem_free; NULL when there is none.
+// another in its place. An absolute path is itself. Freed with mem_free; NULL when there is none.
 char *tool_find(const char *name) __attribute__((warn_unused_result));
 
 // Runs it to its end, at most SERVICE_TOOL_MS, with stdin empty. *status is its exit status, 128

@@ -6,7 +6,7 @@
 #include "base/limits.h"
 #include "check_main.h"
 #include "link/backoff.h"
-#include "link/nats_url.h"
+#include "config/nats_url.h"
 #include "link/subjects.h"
 
 START_TEST(addresses_of_servers_are_understood)

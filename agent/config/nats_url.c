@@ -1,4 +1,4 @@
-#include "link/nats_url.h"
+#include "config/nats_url.h"
 
 #include <stdio.h>
 #include <stdlib.h>
