@@ -4,7 +4,7 @@
 
 dev_bench() {
     install_missing "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
-    build_preset release --target programs
+    build_preset release --target programs terminal_reader
     case ${1:-} in
         hub | terminals) "tests/bench/$1" "${@:2}" ;;
         *) tests/bench/run "$@" ;;

@@ -16,13 +16,16 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/printable.h"
+#include "base/random.h"
 #include "relay/examination.h"
 #include "relay/prepare.h"
 #include "relay/stream_thread.h"
 #include "relay/tls.h"
+#include "relay/ws_frame.h"
 #include "relay/ws_protocol.h"
 
-static_assert((int)WS_HEADROOM >= LWS_PRE, "room for the frame's head and libwebsockets' needs");
+static_assert((int)WS_HEADROOM >= LWS_PRE && (int)WS_HEADROOM >= WS_HEAD_BYTES_MAX,
+              "room for the frame's head and libwebsockets' needs");
 
 enum state {
     PREPARING,  // a helper thread looks up the name and reads the trust store
@@ -316,7 +319,12 @@ void ws_want_write(struct ws *ws)
 void ws_send(struct ws *ws, void *data, size_t size)
 {
     assert(ws->state == OPEN && size <= WS_SEND_BYTES_MAX);
-    if (lws_write(ws->wsi, data, size, LWS_WRITE_BINARY) < 0)
+    unsigned char key[WS_KEY_BYTES];
+    random_bytes(key, sizeof key);
+    // libwebsockets masks byte by byte, which takes longer than everything else. A frame that is
+    // ready goes out as it is; what the socket does not take is kept, as with other writes.
+    size_t head = ws_frame_mask(data, size, key);
+    if (lws_write(ws->wsi, (unsigned char *)data - head, head + size, LWS_WRITE_RAW) < 0)
         ws->broken = true;
 }
 
