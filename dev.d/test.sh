@@ -46,7 +46,9 @@ dev_test_tsan() {
     run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py tests/hub/test_authorization.py
 }
 
-dev_test_fuzz() { dev_fuzz 60; }
+# What strangers can send is looked at longer.
+FUZZ_LONG='control_request|info_rewrite|git_status|connection_document|hub_http'
+dev_test_fuzz() { dev_fuzz 60 15; }
 dev_test_lint() { dev_lint; }
 
 # The control plane's own session code against a live agent, where its folder exists.
@@ -60,11 +62,13 @@ dev_test_acceptance() {
     tests/acceptance/run "$rig"
 }
 
-dev_fuzz() {
-    local seconds=${1:-60} failed=0
+dev_fuzz() { # [SECONDS [SECONDS OF THE OTHERS]]
+    local seconds=${1:-60} others=${2:-${1:-60}} failed=0 target
     build_preset fuzz --target fuzzers
     local targets=(build-fuzz/fuzz/fuzz_*)
-    printf '%s\n' "${targets[@]}" | xargs -P "$(nproc)" -I{} tests/fuzz/run {} "$seconds" || failed=1
+    for target in "${targets[@]}"; do
+        if [[ ${target##*/fuzz_} =~ ^($FUZZ_LONG)$ ]]; then echo "$target $seconds"; else echo "$target $others"; fi
+    done | sort -k 2 -nr | xargs -P "$(nproc)" -L 1 tests/fuzz/run || failed=1
     [ $failed -eq 0 ] && echo "${#targets[@]} passed, 0 failed"
     return $failed
 }
