@@ -77,6 +77,16 @@ static bool take_scale_pointer(struct settings *settings, const char *value)
     return settings->keep_pointer || strcmp(value, "yes") == 0;
 }
 
+static bool take_desktop_idle(struct settings *settings, const char *value)
+{
+    enum { DIGITS_MAX = 5 };
+    size_t digits = strlen(value);
+    if (digits > DIGITS_MAX || strspn(value, "0123456789") != digits)
+        return false;
+    settings->desktop_idle_ms = 1000 * strtoll(value, NULL, 10);
+    return settings->desktop_idle_ms >= 1000 && settings->desktop_idle_ms <= DESKTOP_IDLE_MAX_MS;
+}
+
 static const struct setting {
     const char *key, *accepted;
     bool (*take)(struct settings *settings, const char *value);
@@ -86,6 +96,7 @@ static const struct setting {
     {"display", "\"none\" or a display such as \":0\"", take_display},
     {"virtual_desktop", "\"yes\", \"no\" or a size such as \"1280x800\"", take_virtual_desktop},
     {"scale_pointer", "\"yes\" or \"no\"", take_scale_pointer},
+    {"desktop_idle", "seconds, 1 to 86400", take_desktop_idle},
 };
 
 // 1 for a line that was understood, 0 for one that is in error (ini.h).
@@ -112,7 +123,8 @@ bool settings_load(const struct secure_dir *config, struct settings *settings, s
 {
     struct buffer text;
     struct fail read_why, parse_why;
-    *settings = (struct settings){.terminal_rate = PUMP_RATE_BYTES};
+    *settings =
+        (struct settings){.terminal_rate = PUMP_RATE_BYTES, .desktop_idle_ms = DESKTOP_IDLE_MS};
     if (!secure_file_read(config, CONFIG_SETTINGS, SECURE_TEXT, CONFIG_SETTINGS_BYTES_MAX, &text,
                           NULL, &read_why)) {
         if (why)

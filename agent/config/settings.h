@@ -32,6 +32,10 @@ struct settings {
     // no.
     bool keep_pointer;
 
+    // desktop_idle = S: seconds after which the desktop process ends when nobody has needed it.
+    // DESKTOP_IDLE_MS, unless it says otherwise.
+    int64_t desktop_idle_ms;
+
     char **warnings; // lines that were not understood, as text for the owner
     size_t warning_count;
 };

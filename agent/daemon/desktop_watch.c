@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/workers.h"
 #include "config/secure_dir.h"
+#include "config/settings.h"
 #include "desktop_client/desktop.h"
 #include "desktop_protocol/display_name.h"
 #include "desktop_virtual/virtual.h"
@@ -44,14 +45,19 @@ static char *find_program(void)
     return mem_printf("%.*s/%s", (int)(slash - self), self, program);
 }
 
-struct desktop *desktop_watch_open(const char *display, const char *home)
+struct desktop *desktop_watch_open(const struct settings *settings, const char *home)
 {
+    const char *display = settings->display;
     if (display && strcmp(display, "none") == 0)
         return NULL;
     char *path = find_program();
     const char *xauthority = getenv("XAUTHORITY");
-    struct desktop *desktop = desktop_new(&(struct desktop_options){
-        .program = path, .display = getenv("DISPLAY"), .xauthority = xauthority, .home = home});
+    struct desktop *desktop =
+        desktop_new(&(struct desktop_options){.program = path,
+                                              .display = getenv("DISPLAY"),
+                                              .xauthority = xauthority,
+                                              .home = home,
+                                              .idle_ms = settings->desktop_idle_ms});
     if (display)
         desktop_use(desktop, display, xauthority);
     mem_free(path);

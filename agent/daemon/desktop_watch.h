@@ -7,12 +7,13 @@
 
 struct desktop;
 struct desktop_watch;
+struct settings;
 struct secure_dir;
 struct virtual_desktop;
 struct workers;
 
-// The machine's desktop, where the owner wants one: display as in agent.ini (config/settings.h).
-struct desktop *desktop_watch_open(const char *display, const char *home);
+// The machine's desktop, where the owner wants one; NULL otherwise.
+struct desktop *desktop_watch_open(const struct settings *settings, const char *home);
 
 // A screen of the agent's own, of that size and by that name (NULL: the usual one); NULL when there
 // is to be none at all. Its cookie is kept in the configuration directory.

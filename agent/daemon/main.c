@@ -63,7 +63,7 @@ struct daemon {
     struct virtual_desktop *screen; // of our own; NULL: none
     struct status_writer *status;
     int64_t reconcile_at, rescan_at, watchdog_at;
-    int64_t trial_at;  // this version has shown that it works; 0: nobody asks
+    int64_t trial_at; // this version has shown that it works; 0: nobody asks
     long watchdog_ms; // 0: nobody watches
 };
 
@@ -153,7 +153,7 @@ static void set_up_host(struct daemon *daemon)
         .terminals = terminals_new(settings.terminal_rate),
         .scale_pointer = !settings.keep_pointer,
     };
-    daemon->host.desktop = desktop_watch_open(settings.display, daemon->host.home);
+    daemon->host.desktop = desktop_watch_open(&settings, daemon->host.home);
     const char *size = daemon->options.virtual_desktop ? daemon->options.virtual_desktop
                                                        : settings.virtual_desktop;
     if (size)

@@ -41,9 +41,9 @@ def mortal_screen(make_screen):
 def serve(hub, tmp_path):
     made = []
 
-    def start(screen, consent=True, **options):
-        made.append(Machine(hub, tmp_path, settings=f"display = {screen.display}", consent=consent,
-                            **options))
+    def start(screen, consent=True, settings=""):
+        made.append(Machine(hub, tmp_path, settings=f"display = {screen.display}{settings}",
+                            consent=consent))
         return made[-1]
 
     yield start

@@ -126,6 +126,13 @@ class Page:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={**os.environ, "HOME": str(directory), "DISPLAY": ""})
         self.number = 0
+        try:
+            self._attach(url)
+        except BaseException:
+            self._kill()
+            raise
+
+    def _attach(self, url):
         found = self._wait_for(r"DevTools listening on ws://127\.0\.0\.1:(\d+)(/\S+)")
         self.socket = WebSocket(int(found.group(1)), found.group(2), timeout=60)
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -186,8 +193,11 @@ class Page:
             try:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, 9)
-                self.process.wait()
+                self._kill()
+
+    def _kill(self):
+        os.killpg(self.process.pid, 9)
+        self.process.wait()
 
 
 def connect_to(place):

@@ -30,6 +30,7 @@ struct desktop *desktop_new(const struct desktop_options *options)
     desktop->xauthority = copy(options->xauthority);
     desktop->home = copy(options->home);
     desktop->primary_only = options->primary_only;
+    desktop->idle_ms = options->idle_ms ? options->idle_ms : DESKTOP_IDLE_MS;
     lane_init(&desktop->view);
     lane_init(&desktop->input);
     pthread_mutex_init(&desktop->lock, NULL);

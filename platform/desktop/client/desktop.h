@@ -22,6 +22,7 @@ struct desktop_options {
     const char *xauthority; // $XAUTHORITY, the same
     const char *home;       // NULL when there is none
     bool primary_only;      // of several monitors, show the primary one
+    int64_t idle_ms;        // the process ends after so long without use; 0: DESKTOP_IDLE_MS
 };
 
 struct desktop *desktop_new(const struct desktop_options *options);

@@ -12,6 +12,7 @@
 struct desktop {
     char *program, *display, *xauthority, *home;
     bool primary_only;
+    int64_t idle_ms;
     int held; // memory in which the process notes what is pressed
     struct desktop_lane view, input;
 

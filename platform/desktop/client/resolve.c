@@ -1,5 +1,6 @@
 // Finds the display: which of the candidates works is for the desktop process to say.
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,7 +60,9 @@ static void note_reason(struct resolve *resolve, enum desktop_opened opened, con
 static bool start(struct resolve *resolve, struct fail *why)
 {
     struct desktop *desktop = resolve->desktop;
-    char *const arguments[] = {desktop->program, (char[]){"--serve"}, NULL};
+    char idle[24];
+    snprintf(idle, sizeof idle, "%" PRId64, desktop->idle_ms);
+    char *const arguments[] = {desktop->program, (char[]){"--serve"}, idle, NULL};
     if (!resolve->process)
         resolve->process = process_start(desktop->program, arguments, desktop->held, why);
     return resolve->process != NULL;

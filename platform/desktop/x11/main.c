@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -15,7 +16,8 @@ int main(int argc, char **argv)
         puts("opengeni-agent-desktop " OG_VERSION);
         return 0;
     }
-    if (argc != 2 || strcmp(argv[1], "--serve") != 0 || fcntl(DESKTOP_HELD_FD, F_GETFD) < 0) {
+    int64_t idle_ms = argc == 3 ? strtoll(argv[2], NULL, 10) : 0;
+    if (idle_ms <= 0 || strcmp(argv[1], "--serve") != 0 || fcntl(DESKTOP_HELD_FD, F_GETFD) < 0) {
         fputs("opengeni-agent-desktop is part of opengeni-agent, which starts it when needed.\n",
               stderr);
         return 2;
@@ -25,5 +27,5 @@ int main(int argc, char **argv)
     for (int fd = DESKTOP_VIEW_FD; fd <= DESKTOP_HELD_FD; fd++)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
     XInitThreads();
-    return serve(DESKTOP_VIEW_FD, DESKTOP_INPUT_FD, DESKTOP_HELD_FD);
+    return serve(DESKTOP_VIEW_FD, DESKTOP_INPUT_FD, DESKTOP_HELD_FD, idle_ms);
 }

@@ -49,6 +49,7 @@ struct server {
 
     bool shot_waits; // a screenshot has been asked for and the screen has to settle
     struct desktop_request shot_request;
+    int64_t idle_ms; // without use, then it ends
     int64_t used_ms, trimmed_ms, refreshed_ms, whole_ms, pointer_ms;
     int64_t stale_since_ms; // 0: nothing has changed
     bool lost;              // the X server has gone
@@ -357,7 +358,7 @@ static int64_t refresh_due_ms(const struct server *server, enum refresh *what)
 
 static int64_t next_ms(struct server *server, int64_t now)
 {
-    int64_t next = server->used_ms + DESKTOP_IDLE_MS;
+    int64_t next = server->used_ms + server->idle_ms;
     if (server->trimmed_ms < server->used_ms)
         next = earlier(next, server->used_ms + TRIM_MS);
     if (!server->open)
@@ -485,10 +486,10 @@ static void take_leave(struct server *server)
         ;
 }
 
-int serve(int view, int input, int held)
+int serve(int view, int input, int held, int64_t idle_ms)
 {
     struct fail why;
-    struct server server = {.view = view, .input = input};
+    struct server server = {.view = view, .input = input, .idle_ms = idle_ms};
     server.page = held_page_open(held, &why);
     server.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!server.page || server.wake_fd < 0) {
@@ -499,7 +500,7 @@ int serve(int view, int input, int held)
     server.used_ms = server.trimmed_ms = clock_mono_ms();
     bool idle = false;
     while (!idle && loop_once(&server))
-        idle = clock_mono_ms() >= server.used_ms + DESKTOP_IDLE_MS;
+        idle = clock_mono_ms() >= server.used_ms + idle_ms;
     if (idle)
         take_leave(&server);
     if (server.lost)
