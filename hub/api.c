@@ -3,6 +3,7 @@
 
 #include "base/limits.h"
 #include "hub/api.h"
+#include "hub/faults.h"
 #include "hub/http.h"
 #include "hub/http_server.h"
 #include "hub/hub.h"
@@ -77,6 +78,8 @@ void hub_answer(void *context, const struct http_request *request, struct http_r
     struct hub *hub = context;
     char id[HUB_MACHINE_NAME_UNITS_MAX * 3 + 1] = "";
     bool known = false;
+    if (faults_answer(hub->settings->faults, request, response))
+        return;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const struct route *route = &routes[i];
         if (!matches(route->path, request->path, id, sizeof id))

@@ -16,6 +16,7 @@
 #include "base/thread.h"
 #include "hub/clerk.h"
 #include "hub/discover.h"
+#include "hub/faults.h"
 #include "hub/hub.h"
 #include "hub/verbs.h"
 
@@ -66,6 +67,8 @@ static bool serve(struct hub *hub, struct fail *why)
     char port[8];
     snprintf(port, sizeof port, "%d", http->port);
     discover_announce(hub);
+    if (hub->settings->faults)
+        log_warn("this hub makes faults on purpose; it is for tests alone", NULL);
     log_info("serving", "data", hub->dir.path, "http", *http->address ? http->address : "*", "port",
              port, "tls", hub->certificate ? "yes" : "no", "nats", hub->nats_url, NULL);
     notify_manager("READY=1");
@@ -103,6 +106,7 @@ int cmd_serve(int argc, char **argv)
 
     bool served = hub_start(&hub, &settings, &why) && serve(&hub, &why);
     hub_stop(&hub);
+    faults_free(settings.faults);
     nats_Close();
     return served ? 0 : verb_failed(&why);
 }

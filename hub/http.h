@@ -23,9 +23,10 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *type;        // of the body
-    const char *retry_after; // seconds, or NULL
-    bool page;               // for a person's browser, which may do nothing with it but show it
+    const char *type;                                                     // of the body
+    const char *retry_after;                                              // seconds, or NULL
+    enum http_ending { ENDING_ANSWER, ENDING_RESET, ENDING_HANG } ending; // see faults.h
+    bool page; // for a person's browser, which may do nothing with it but show it
     struct buffer body;
 };
 

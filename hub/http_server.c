@@ -17,6 +17,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/workers.h"
+#include "hub/http_headers.h"
 #include "hub/porch.h"
 
 enum stage { READING, RUNNING, ANSWERED, HEADERS_SENT };
@@ -199,64 +200,26 @@ static int begin(struct http_server *server, struct session *session, struct lws
     return 0;
 }
 
-// A page loads nothing, runs nothing, is in no frame, and sends its form to nobody else.
-static int add_page_headers(struct lws *wsi, unsigned char **p, unsigned char *end)
+static int send_headers(struct exchange *exchange)
 {
-    static const char *const fields[][2] = {
-        {"content-security-policy:", "default-src 'none'; style-src 'unsafe-inline'; "
-                                     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"},
-        {"x-frame-options:", "DENY"},
-        {"referrer-policy:", "no-referrer"},
-    };
-    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        if (lws_add_http_header_by_name(wsi, (const unsigned char *)fields[i][0],
-                                        (const unsigned char *)fields[i][1],
-                                        (int)strlen(fields[i][1]), p, end))
-            return -1;
+    if (http_send_headers(exchange->wsi, &exchange->response) != 0)
+        return -1;
+    exchange->stage = HEADERS_SENT;
+    lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HUB_HTTP_ANSWER_S);
+    lws_callback_on_writable(exchange->wsi);
     return 0;
 }
 
-// RFC 9110 6.6.1: by it others see how far their clocks are off.
-static int add_date(struct lws *wsi, unsigned char **p, unsigned char *end)
+// For tests of clients: the connection is torn away, or nothing ever comes.
+static int send_nothing(struct exchange *exchange)
 {
-    char text[64];
-    time_t now = time(NULL);
-    struct tm utc;
-    if (!gmtime_r(&now, &utc))
-        return 0;
-    size_t size = strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-    return lws_add_http_header_by_token(wsi, WSI_TOKEN_HTTP_DATE, (const unsigned char *)text,
-                                        (int)size, p, end);
-}
-
-static int send_headers(struct exchange *exchange)
-{
-    unsigned char room[LWS_PRE + 1024], *start = room + LWS_PRE, *p = start,
-                                        *end = room + sizeof room - 1;
-    struct http_response *response = &exchange->response;
-    if (lws_add_http_header_status(exchange->wsi, (unsigned)response->status, &p, end) ||
-        lws_add_http_header_by_token(exchange->wsi, WSI_TOKEN_HTTP_CONTENT_TYPE,
-                                     (const unsigned char *)response->type,
-                                     (int)strlen(response->type), &p, end) ||
-        lws_add_http_header_content_length(exchange->wsi, response->body.size, &p, end) ||
-        add_date(exchange->wsi, &p, end) ||
-        lws_add_http_header_by_token(exchange->wsi, WSI_TOKEN_HTTP_CACHE_CONTROL,
-                                     (const unsigned char *)"no-store", 8, &p, end) ||
-        lws_add_http_header_by_name(exchange->wsi, (const unsigned char *)"x-content-type-options:",
-                                    (const unsigned char *)"nosniff", 7, &p, end) ||
-        (response->retry_after &&
-         lws_add_http_header_by_name(exchange->wsi, (const unsigned char *)"retry-after:",
-                                     (const unsigned char *)response->retry_after,
-                                     (int)strlen(response->retry_after), &p, end)) ||
-        (response->page && add_page_headers(exchange->wsi, &p, end)) ||
-        lws_finalize_http_header(exchange->wsi, &p, end))
+    if (exchange->response.ending == ENDING_RESET) {
+        // Sends RST at once, connect(2); closing would begin with a FIN.
+        const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+        (void)!connect(lws_get_socket_fd(exchange->wsi), &nobody, sizeof nobody);
         return -1;
-    exchange->stage = HEADERS_SENT;
-    size_t size = (size_t)(p - start);
-    if (lws_write(exchange->wsi, start, size, LWS_WRITE_HTTP_HEADERS) != (int)size)
-        return -1;
-    lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HUB_HTTP_ANSWER_S);
-    lws_callback_on_writable(exchange->wsi);
+    }
+    lws_set_timeout(exchange->wsi, PENDING_TIMEOUT_HTTP_CONTENT, HUB_FAULT_HANG_S);
     return 0;
 }
 
@@ -292,7 +255,8 @@ static int writable(struct session *session)
     if (!exchange)
         return 0;
     if (exchange->stage == ANSWERED)
-        return send_headers(exchange);
+        return exchange->response.ending == ENDING_ANSWER ? send_headers(exchange)
+                                                          : send_nothing(exchange);
     if (exchange->stage == HEADERS_SENT)
         return send_body(session);
     return 0;

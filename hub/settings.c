@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "hub/faults.h"
 
 const char settings_help[] =
     "Usage: opengeni-hub serve [options]\n"
@@ -129,7 +130,8 @@ enum {
     NATS_SERVER,
     NATS_URL,
     AGENTS_URL,
-    RELAY_URL
+    RELAY_URL,
+    FAULT
 };
 
 static const struct option options[] = {
@@ -146,6 +148,7 @@ static const struct option options[] = {
     {"nats-url", required_argument, NULL, NATS_URL},
     {"agents-url", required_argument, NULL, AGENTS_URL},
     {"relay-url", required_argument, NULL, RELAY_URL},
+    {"fault", required_argument, NULL, FAULT}, // for tests: docs/hub.md, not in the help
     {0},
 };
 
@@ -195,6 +198,9 @@ bool settings_parse(int argc, char **argv, struct settings *settings, struct fai
             break;
         case RELAY_URL:
             settings->relay_url = optarg;
+            break;
+        case FAULT:
+            good = faults_add(&settings->faults, optarg, why);
             break;
         default:
             return fail_because(why, FAIL_INVALID, "unknown or incomplete option %s",

@@ -17,6 +17,8 @@ bool listen_at_is_loopback(const struct listen_at *at);
 
 enum settings_tls { TLS_BY_ADDRESS, TLS_PRIVATE_CA, TLS_GIVEN, TLS_NONE };
 
+struct faults;
+
 struct settings {
     const char *data;        // NULL: the default
     struct listen_at http;   // HTTP API and relay
@@ -28,6 +30,7 @@ struct settings {
     const char *agents_url, *relay_url; // given to machines instead of what follows from the above
     enum settings_tls tls;
     const char *certificate, *key;
+    struct faults *faults; // to be freed with faults_free; NULL: none, as it should be
 };
 
 // Fills in defaults and checks what belongs together; false with a text for a person.

@@ -5,7 +5,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/secret.h"
 #include "config/document.h"
 
@@ -67,6 +66,14 @@ static int64_t wait_before(long status, unsigned tries)
     return status == 503 && tries < ENROLL_TRIES_UNAVAILABLE ? ENROLL_UNAVAILABLE_MS : -1;
 }
 
+// A request without an answer may have been carried out.
+static void add_doubt(struct fail *why)
+{
+    char *text = mem_printf("%s (the token may be used up all the same)", why->what);
+    fail_because(why, why->kind, "%s", text);
+    mem_free(text);
+}
+
 struct connection *exchange_token(const struct http_client *client, const char *token,
                                   const struct enroll_machine *machine,
                                   const struct credentials_origin *origin, struct fail *why)
@@ -84,7 +91,7 @@ struct connection *exchange_token(const struct http_client *client, const char *
         clock_sleep_ms(wait_ms);
         if (!http_post(client, "v1/enrollments/token/exchange", request, &reply, &lost, why)) {
             if (lost)
-                log_warn("the token may have been used although no answer came", NULL);
+                add_doubt(why);
             break;
         }
         bool good = reply.status / 100 == 2;

@@ -31,13 +31,17 @@
 #define SERVICE_OUTPUT_BYTES_MAX (64u << 10) // of systemctl --version and show
 #define SERVICE_STATUS_BYTES     128         // one line to the service manager
 
+// --- faults that a hub makes for tests
+#define HUB_FAULT_STEPS_MAX 32  // of one endpoint
+#define HUB_FAULT_HANG_S    600 // a connection without an answer
+
 // --- doctor
-#define DOCTOR_WAIT_MS        10000        // for every server, all at once
-#define DOCTOR_SERVERS_MAX    64           // looked at; the URLs of a handful of connections
-#define DOCTOR_INFO_BYTES_MAX (64u << 10)  // of a server's greeting
-#define DOCTOR_CLOCK_S        30           // a clock that is so far off is told
-#define DOCTOR_CLOCK_BAD_S    300          // and this far, credentials and certificates may fail
-#define DOCTOR_FILES_MAX      8            // of those with loose permissions, named
+#define DOCTOR_WAIT_MS        10000       // for every server, all at once
+#define DOCTOR_SERVERS_MAX    64          // looked at; the URLs of a handful of connections
+#define DOCTOR_INFO_BYTES_MAX (64u << 10) // of a server's greeting
+#define DOCTOR_CLOCK_S        30          // a clock that is so far off is told
+#define DOCTOR_CLOCK_BAD_S    300         // and this far, credentials and certificates may fail
+#define DOCTOR_FILES_MAX      8           // of those with loose permissions, named
 
 // --- workers
 #define WORKER_STACK_BYTES (256u << 10) // of every thread we start; nothing here recurses far
