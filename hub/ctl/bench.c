@@ -108,20 +108,15 @@ static bool once(struct bench *bench, const struct bench_request *request, struc
            timed(bench, call, samples, fault);
 }
 
-static bool many(struct bench *bench, const char *name, const char *floor, uint64_t count,
-                 const struct bench_request *request, struct fault *fault)
-{
-    struct samples samples = {0};
-    bool ok = true;
-    for (uint64_t i = 0; ok && i < count; i++)
-        ok = once(bench, request, &samples, fault);
-    bench_result(bench, name, floor, &samples);
-    return ok;
-}
+// What an operation is compared with: an answer of the echo, or a command that is started here.
+struct floor {
+    const char *name;
+    bool large;        // the echo answers with BENCH_READ_BYTES
+    char *const *argv; // NULL: the echo
+};
 
-// The floor takes a request of the size of a ping.
-static bool floor_once(struct bench *bench, bool large, struct samples *samples,
-                       struct fault *fault)
+// The echo takes a request of the size of a ping.
+static bool echo_once(struct bench *bench, bool large, struct samples *samples, struct fault *fault)
 {
     const char payload[44] = {large ? ECHO_LARGE : 0};
     struct rpc *rpc = bench->ctl->rpc;
@@ -135,77 +130,71 @@ static bool floor_once(struct bench *bench, bool large, struct samples *samples,
     return ok;
 }
 
-static bool floor_many(struct bench *bench, const char *name, bool large, uint64_t count,
+static bool floor_once(struct bench *bench, const struct floor *floor, struct samples *samples,
                        struct fault *fault)
 {
-    struct samples samples = {0};
-    bool ok = true;
-    for (uint64_t i = 0; ok && i < count; i++)
-        ok = floor_once(bench, large, &samples, fault);
-    bench_result(bench, name, NULL, &samples);
-    return ok;
-}
-
-static bool spawn_many(struct bench *bench, const char *name, char *const *argv, uint64_t count,
-                       struct fault *fault)
-{
-    struct samples samples = {0};
-    bool ok = true;
-    for (uint64_t i = 0; ok && i < count; i++)
-        ok = spawn_once(argv, &samples);
-    bench_result(bench, name, NULL, &samples);
-    return ok || fault_set(fault, FAULT_LOCAL, "%s cannot be started here", argv[0]);
+    if (!floor->argv)
+        return echo_once(bench, floor->large, samples, fault);
+    return spawn_once(floor->argv, samples) ||
+           fault_set(fault, FAULT_LOCAL, "%s cannot be started here", floor->argv[0]);
 }
 
 // Alternating, so that both meet the same moods of the machine.
+static bool beside(struct bench *bench, const char *name, const struct bench_request *request,
+                   const struct floor *floor, uint64_t count, struct fault *fault)
+{
+    struct samples below = {0}, samples = {0};
+    bool ok = true;
+    for (uint64_t i = 0; ok && i < count; i++)
+        ok = floor_once(bench, floor, &below, fault) && once(bench, request, &samples, fault);
+    bench_result(bench, floor->name, NULL, &below);
+    bench_result(bench, name, floor->name, &samples);
+    return ok;
+}
+
 static bool pings(struct bench *bench, struct fault *fault)
 {
-    struct samples floor = {0}, ping = {0};
     struct bench_request request;
     bench_ping(&request);
-    bool ok = true;
-    for (uint64_t i = 0; ok && i < bench->count; i++)
-        ok = floor_once(bench, false, &floor, fault) && once(bench, &request, &ping, fault);
-    bench_result(bench, "raw_echo", NULL, &floor);
-    bench_result(bench, "ping", "raw_echo", &ping);
-    return ok;
+    return beside(bench, "ping", &request, &(struct floor){.name = "raw_echo"}, bench->count,
+                  fault);
 }
 
 static bool commands_here_and_there(struct bench *bench, struct fault *fault)
 {
-    uint64_t count = bench->count / 4 + 1;
     char *const echo[] = {"/bin/sh", "-c", "echo hi", NULL}, *const nothing[] = {"/bin/true", NULL};
-    struct bench_request request;
-    bench_shell(bench, "echo hi", &request);
-    if (!spawn_many(bench, "local_sh_echo", echo, count, fault) ||
-        !many(bench, "exec_sh_echo", "local_sh_echo", count, &request, fault))
-        return false;
-    run_request(bench, nothing[0], false, &request);
-    return spawn_many(bench, "local_true", nothing, count, fault) &&
-           many(bench, "exec_argv_true", "local_true", count, &request, fault);
+    struct floor shell = {.name = "local_sh_echo", .argv = echo},
+                 program = {.name = "local_true", .argv = nothing};
+    struct bench_request in_shell, direct;
+    bench_shell(bench, "echo hi", &in_shell);
+    run_request(bench, nothing[0], false, &direct);
+    uint64_t count = bench->count / 4 + 1;
+    return beside(bench, "exec_sh_echo", &in_shell, &shell, count, fault) &&
+           beside(bench, "exec_argv_true", &direct, &program, count, fault);
 }
 
 static bool stats(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_stat(bench, &request);
-    return floor_many(bench, "echo_alone", false, bench->count / 2 + 1, fault) &&
-           many(bench, "stat", "echo_alone", bench->count / 2 + 1, &request, fault);
+    return beside(bench, "stat", &request, &(struct floor){.name = "echo_stat"},
+                  bench->count / 2 + 1, fault);
 }
 
 static bool lists(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_list(bench, &request);
-    return many(bench, "list", "echo_alone", bench->count / 2 + 1, &request, fault);
+    return beside(bench, "list", &request, &(struct floor){.name = "echo_list"},
+                  bench->count / 2 + 1, fault);
 }
 
 static bool reads(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_read(bench, &request);
-    return floor_many(bench, "echo_512k", true, bench->count / 10 + 1, fault) &&
-           many(bench, "read_512k", "echo_512k", bench->count / 10 + 1, &request, fault);
+    return beside(bench, "read_512k", &request, &(struct floor){.name = "echo_512k", .large = true},
+                  bench->count / 10 + 1, fault);
 }
 
 static const struct {
@@ -280,7 +269,7 @@ static bool warm_up(struct bench *bench, struct fault *fault)
     bench_ping(&ping);
     bool ok = true;
     for (int i = 0; ok && i < WARM_UP; i++)
-        ok = once(bench, &ping, NULL, fault) && floor_once(bench, false, NULL, fault);
+        ok = once(bench, &ping, NULL, fault) && echo_once(bench, false, NULL, fault);
     return ok;
 }
 

@@ -12,7 +12,7 @@ def _p99(results, part, name):
 
 
 # (part, measure, which figure, at most)
-LIMITS = [(part, *rest) for part in ("load", "client") for rest in (
+LIMITS = [(part, *rest) for part in ("load", "client", "large") for rest in (
     ("exec_sh_echo", _p50, 900),
     ("exec_argv_true", _p50, 600),
     ("read_512k", _p50, 600),
@@ -33,7 +33,7 @@ LIMITS = [(part, *rest) for part in ("load", "client") for rest in (
 ]
 
 # (measure, its floors: their sum, at most so many times the floor)
-RATIOS = [("ping", ["raw_echo"], 1.05), ("stat", ["raw_echo"], 1.2), ("list", ["raw_echo"], 1.3),
+RATIOS = [("ping", ["raw_echo"], 1.05), ("stat", ["echo_stat"], 1.2), ("list", ["echo_list"], 1.3),
           ("exec_sh_echo", ["raw_echo", "local_sh_echo"], 1.1),
           ("exec_argv_true", ["raw_echo", "local_true"], 1.1)]
 
@@ -52,7 +52,7 @@ def judge(results):
         if value is not None:
             which = "p99 " if figure is _p99 else ""
             out[part, name] = f"{which}<= {most}: {'reached' if value <= most else 'MISSED'}"
-    for part in ("load", "client"):
+    for part in ("load", "client", "large"):
         for name, floors, most in RATIOS:
             value, base = _p50(results, part, name), _floor(results, part, floors)
             if value and base:

@@ -52,7 +52,7 @@ class Broker:
 class Agent:
     """The daemon, with one connection; as people run it, but for its home."""
 
-    def __init__(self, build, directory, port, number=0):
+    def __init__(self, build, directory, port, number=0, preload=None):
         self.program = os.path.join(build, "bin", "opengeni-agentd")
         self.id = f"{number:08x}-0000-4000-8000-000000000000"
         self.path = f"{WORKSPACE}/{self.id}"
@@ -62,6 +62,7 @@ class Agent:
         os.makedirs(config, mode=0o700)
         os.makedirs(self.root)
         self.process = None
+        self.preload = {"LD_PRELOAD": preload} if preload else {}
         with open(os.open(os.path.join(config, "credentials.json"), os.O_CREAT | os.O_WRONLY, 0o600),
                   "w") as f:
             json.dump({"agent_id": self.id, "workspace_id": WORKSPACE, "nats_bearer": "bench",
@@ -72,7 +73,7 @@ class Agent:
         log = open(os.path.join(self.home, "agent.log"), "ab")
         self.process = subprocess.Popen(
             [self.program], cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            env={"HOME": self.home, "PATH": os.environ["PATH"], "SHELL": "/bin/sh"},
+            env={"HOME": self.home, "PATH": os.environ["PATH"], "SHELL": "/bin/sh", **self.preload},
             start_new_session=True)
         log.close()
         self.pid = self.process.pid
