@@ -1,5 +1,6 @@
 #include "picture/runs.h"
 
+#include <assert.h>
 #include <endian.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -125,8 +126,10 @@ static unsigned reversed(unsigned value, unsigned bits)
 static void number(struct code *code)
 {
     unsigned counts[CODE_BITS_MAX + 1] = {0}, next[CODE_BITS_MAX + 1] = {0};
-    for (unsigned i = 0; i < SYMBOLS; i++)
+    for (unsigned i = 0; i < SYMBOLS; i++) {
+        assert(code->lengths[i] <= CODE_BITS_MAX);
         counts[code->lengths[i]]++;
+    }
     counts[0] = 0;
     for (unsigned bits = 1; bits <= CODE_BITS_MAX; bits++)
         next[bits] = (next[bits - 1] + counts[bits - 1]) << 1;

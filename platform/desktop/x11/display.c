@@ -10,14 +10,12 @@
 #include "desktop_x11/handshake.h"
 #include "desktop_x11/xerror.h"
 
-static const char method_name[] = "MIT-MAGIC-COOKIE-1";
-
 Display *display_connect(const struct display *display)
 {
     struct xauth_cookie cookie = display->cookie; // the library wants to write to it
     char method[] = "MIT-MAGIC-COOKIE-1";
     if (cookie.size > 0)
-        XSetAuthorization(method, sizeof method_name - 1, (char *)cookie.bytes, (int)cookie.size);
+        XSetAuthorization(method, sizeof method - 1, (char *)cookie.bytes, (int)cookie.size);
     Display *x = XOpenDisplay(display->name);
     XSetAuthorization(NULL, 0, NULL, 0);
     explicit_bzero(&cookie, sizeof cookie);

@@ -45,7 +45,7 @@ static void press(struct inject *inject, struct held *held, unsigned button)
     unsigned mask;
     if (XQueryPointer(inject->x, DefaultRootWindow(inject->x), &root, &child, &x, &y, &in_x, &in_y,
                       &mask) &&
-        (mask & (Button1Mask << (button - 1))) != 0)
+        (mask >> (button - 1) & Button1Mask) != 0)
         inject_button(inject, held, button, false);
     inject_button(inject, held, button, true);
 }
