@@ -13,6 +13,9 @@ TEST_PACKAGES=(
 )
 LINT_PACKAGES=(clang clang-tidy clang-format cppcheck libclang-rt-dev golang-go nodejs npm)
 
+# To try packages out.
+PACKAGE_PACKAGES=(lintian mmdebstrap arch-test)
+
 # Some names differ between releases, and a tool may have come from elsewhere.
 package_is_there() {
     case $1 in

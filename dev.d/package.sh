@@ -24,6 +24,8 @@ dev_package() {
 
 # What packages and the tarball hold, installed into a directory and run from there.
 dev_test_package() {
+    install_missing "${PACKAGE_PACKAGES[@]}"
     dev_package
     tests/package/run "$PWD/build-package"
+    tests/package/chroot "$PWD/build-package"
 }

@@ -434,3 +434,30 @@ def test_install_sh_keeps_what_is_newer_and_replaces_in_one_step(installed, rele
         assert installed.version() == VERSION
     assert installed.install(this_version, "--uninstall").returncode == 0
     assert installed.content() == {}
+
+
+def test_uninstall_forgets_what_is_its_own_and_nothing_else(installed, tmp_path):
+    config, other = installed.config, tmp_path / "other"
+    (config / "connections").mkdir(parents=True, mode=0o700)
+    config.chmod(0o700)
+    other.mkdir()
+    (other / "passwd").write_text("theirs")
+    for name in ["keep.txt", "agent.ini", "agent.lock", "status.json", "machine-identity.host", "connections/a.json",
+                 "connections/.a.1.2.tmp"]:
+        (config / name).write_text("")
+    (config / "machine-identity.ed25519").write_bytes(bytes(range(32)))
+    (config / "spool").symlink_to(other)
+    (config / "browserd").mkdir()
+    (config / "browserd" / "link").symlink_to(other)
+    kept = installed.run("uninstall")
+    assert kept.returncode == 0, kept.stderr
+    assert (config / "machine-identity.ed25519").exists()
+    done = installed.run("uninstall", "--purge")
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(config)) == ["keep.txt", "spool"]
+    assert (other / "passwd").read_text() == "theirs"
+    (config / "spool").unlink()
+    (config / "keep.txt").unlink()
+    assert installed.run("uninstall", "--purge").returncode == 0
+    assert not config.exists()
+    assert "nothing to forget" in installed.run("uninstall", "--purge").stdout

@@ -1,0 +1,173 @@
+// uninstall takes the service away and, when asked, what connections have left on this machine. The
+// programs belong to the package manager or to install.sh, which remove them.
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "cli/command.h"
+#include "cli/say.h"
+#include "cli/workplace.h"
+#include "config/config_dir.h"
+#include "files/remove.h"
+#include "service/install.h"
+#include "service/unit_file.h"
+
+static bool purge;
+
+static bool remove_service(enum service_scope scope)
+{
+    struct fail why;
+    struct service_place place;
+    int status;
+    if (!service_place_init(&place, scope, &why)) {
+        say_failure(&why);
+        return false;
+    }
+    bool was = access(place.file, F_OK) == 0, good = true;
+    service_find_manager();
+    if (service_manager_present() && service_installed(&place))
+        service_disable(&place);
+    if (!unit_file_remove(&place, &why)) {
+        say_failure(&why);
+        good = false;
+    } else if (was) {
+        say("Removed %s.", place.file);
+        if (service_manager_present())
+            (void)!service_systemctl(scope, "daemon-reload", NULL, NULL, &status, &why);
+    }
+    service_place_fini(&place);
+    return good;
+}
+
+// Ours by name, whatever the directory has been chosen to be; nothing else in it is touched.
+static const char *const files[] = {
+    CONFIG_LEGACY,   CONFIG_IDENTITY,         CONFIG_HOST,  CONFIG_LOCK, CONFIG_STATUS,
+    CONFIG_SETTINGS, "completed-update.json", "update.lock"};
+static const char *const trees[] = {"spool", "browserd", "interaction-runtime"};
+
+static bool is_directory(const struct secure_dir *dir, const char *name)
+{
+    struct stat there;
+    return fstatat(dir->fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode);
+}
+
+static bool ends_in(const char *name, const char *end)
+{
+    size_t size = strlen(name), tail = strlen(end);
+    return size > tail && strcmp(name + size - tail, end) == 0;
+}
+
+static bool remove_documents(const struct secure_dir *config, struct fail *why)
+{
+    struct secure_dir dir;
+    struct secure_names names;
+    if (!is_directory(config, CONFIG_CONNECTIONS))
+        return true;
+    if (!secure_dir_open_below(config, CONFIG_CONNECTIONS, false, &dir, why))
+        return false;
+    bool good = secure_dir_list(&dir, &names, why);
+    for (size_t i = 0; good && i < names.count; i++) {
+        const char *name = names.names[i];
+        if (ends_in(name, ".json") || (*name == '.' && ends_in(name, ".tmp")))
+            good = secure_file_remove(&dir, name, why);
+    }
+    if (good)
+        secure_names_fini(&names);
+    secure_dir_fini(&dir);
+    (void)!unlinkat(config->fd, CONFIG_CONNECTIONS, AT_REMOVEDIR); // unless it holds more
+    return good;
+}
+
+static bool remove_state(const struct secure_dir *config, struct fail *why)
+{
+    if (!remove_documents(config, why))
+        return false;
+    secure_file_sweep(config);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (!is_directory(config, files[i]) && !secure_file_remove(config, files[i], why))
+            return false;
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+        if (!is_directory(config, trees[i]))
+            continue; // also a link, which leads to what is not ours
+        char *path = secure_dir_file(config, trees[i]);
+        bool good = file_remove(path, &(struct remove_options){.recursive = true}, why);
+        mem_free(path);
+        if (!good)
+            return false;
+    }
+    (void)!rmdir(config->path); // unless it holds more
+    return true;
+}
+
+static void tell_what_stays_elsewhere(const struct connections *connections)
+{
+    bool any = false;
+    for (size_t i = 0; i < connections->count; i++) {
+        const struct connection *one = connections->entries[i].connection;
+        if (!one)
+            continue;
+        if (!any)
+            say("These workspaces go on listing this machine, as offline, until somebody removes "
+                "it there:");
+        any = true;
+        say("  %s  workspace %s  machine %s", one->api_url, one->workspace_id, one->agent_id);
+    }
+}
+
+static bool forget(const struct workplace *place)
+{
+    struct fail why;
+    if (place->config.fd < 0) {
+        say("There is nothing to forget.");
+        return true;
+    }
+    if (!remove_state(&place->config, &why)) {
+        say_failure(&why);
+        return false;
+    }
+    if (access(place->config.path, F_OK) == 0)
+        say("Removed the connections and what belongs to them; %s holds other files and stays.",
+            place->config.path);
+    else
+        say("Removed %s.", place->config.path);
+    tell_what_stays_elsewhere(&place->connections);
+    return true;
+}
+
+static int run(const struct invocation *invocation)
+{
+    struct workplace place;
+    bool good = remove_service(SERVICE_USER);
+    if (geteuid() == 0)
+        good &= remove_service(SERVICE_SYSTEM);
+    if (!workplace_open(invocation, &place))
+        return EXIT_FAILED;
+    if (place.live.running)
+        say_warning("an agent still runs%s; it goes on until it is ended",
+                    purge ? ", without connections" : "");
+    if (purge)
+        good &= forget(&place);
+    else if (place.connections.count > 0)
+        say("The connections stay; 'opengeni-agent uninstall --purge' forgets them.");
+    workplace_close(&place);
+    return good ? EXIT_OK : EXIT_FAILED;
+}
+
+const struct command command_uninstall = {
+    .name = "uninstall",
+    .arguments = "",
+    .summary = "Remove the service and, if asked, all connections",
+    .details =
+        "The programs themselves are removed by what brought them: the package manager, or\n"
+        "install.sh --uninstall. Workspaces are not told; remove the machine there as well.\n",
+    .options =
+        (const struct option_spec[]){
+            {.name = "purge",
+             .help = "also connections, identity, settings and state",
+             .flag = &purge},
+            {.name = NULL},
+        },
+    .run = run,
+};
