@@ -146,7 +146,16 @@ static int uninstall(const struct service_place *place)
 {
     struct fail why;
     int status;
-    bool was = access(place->file, F_OK) == 0;
+    bool was = access(place->file, F_OK) == 0, foreign = unit_file_is_foreign(place);
+    if (foreign && !force) {
+        say_error("%s was written or changed by hand; --force removes it and keeps it as %s.bak",
+                  place->file, place->file);
+        return EXIT_FAILED;
+    }
+    if (was && system_wide && geteuid() != 0) {
+        say_error("only root can remove a service of the whole system; try with sudo");
+        return EXIT_FAILED;
+    }
     service_find_manager();
     if (service_manager_present())
         service_disable(place);
@@ -154,7 +163,9 @@ static int uninstall(const struct service_place *place)
         return failed(&why);
     if (service_manager_present())
         (void)!service_systemctl(scope(), "daemon-reload", NULL, NULL, &status, &why);
-    if (was)
+    if (was && foreign)
+        say("Removed %s; it is kept as %s.bak.", place->file, place->file);
+    else if (was)
         say("Removed %s.", place->file);
     else if (place->packaged)
         say("The service is off. Its unit %s belongs to a package.", place->packaged);
@@ -209,7 +220,7 @@ static int tell_state(const struct service_place *place)
     say_field("exit status", !active && state.exit_status ? number : NULL);
     say_field("reports", state.text);
     if (!system_wide)
-        say_field("after logout", service_lingers() ? "goes on" : "ends");
+        say_field("on logout", service_lingers() ? "goes on" : "ends (loginctl enable-linger)");
     return active ? EXIT_OK : EXIT_NOT_RUNNING;
 }
 
@@ -291,9 +302,10 @@ static int run_other(const struct invocation *invocation)
     {                                                                                      \
         .name = "restart", .help = "also start a running agent anew", .flag = &restart_too \
     }
-#define FORCE                                                                              \
-    {                                                                                      \
-        .name = "force", .help = "replace a unit that was changed by hand", .flag = &force \
+#define FORCE                                                                         \
+    {                                                                                 \
+        .name = "force", .help = "replace or remove a unit that was changed by hand", \
+        .flag = &force                                                                \
     }
 
 const struct command command_service = {

@@ -68,32 +68,51 @@ static bool keep_old(const struct service_place *place, struct fail *why)
     return good;
 }
 
+// Reads what is there, up to the size that any unit of ours can have. False when there is none.
+static bool read_old(const struct service_place *place, struct buffer *old)
+{
+    buffer_init(old, UNIT_BYTES_MAX);
+    return io_read_file(AT_FDCWD, place->file, old) || errno != ENOENT;
+}
+
+static bool is_foreign(const struct buffer *old)
+{
+    return !old->data || unit_owner(old->data, old->size) == UNIT_FOREIGN;
+}
+
+bool unit_file_is_foreign(const struct service_place *place)
+{
+    struct buffer old;
+    bool foreign = read_old(place, &old) && is_foreign(&old);
+    buffer_fini(&old);
+    return foreign;
+}
+
 enum unit_write unit_file_write(const struct service_place *place, const char *text, bool force,
                                 struct fail *why)
 {
     struct buffer old;
-    buffer_init(&old, UNIT_BYTES_MAX);
-    bool there = io_read_file(AT_FDCWD, place->file, &old);
-    int error = there ? 0 : errno;
-    enum unit_owner owner = there && old.data ? unit_owner(old.data, old.size) : UNIT_FOREIGN;
+    bool there = read_old(place, &old), foreign = there && is_foreign(&old);
     bool same =
         there && old.data && old.size == strlen(text) && memcmp(old.data, text, old.size) == 0;
     buffer_fini(&old);
     if (same)
         return UNIT_UNCHANGED;
-    if (error != ENOENT && owner == UNIT_FOREIGN) {
-        if (!force)
-            return UNIT_REFUSED;
-        if (!keep_old(place, why))
-            return UNIT_FAILED;
-    }
+    if (foreign && !force)
+        return UNIT_REFUSED;
+    if (foreign && !keep_old(place, why))
+        return UNIT_FAILED;
     return replace(place, text, why) ? UNIT_WRITTEN : UNIT_FAILED;
 }
 
 bool unit_file_remove(const struct service_place *place, struct fail *why)
 {
-    if (unlink(place->file) != 0 && errno != ENOENT)
+    if (unit_file_is_foreign(place)) {
+        if (!keep_old(place, why))
+            return false;
+    } else if (unlink(place->file) != 0 && errno != ENOENT) {
         return fail_errno(why, errno, "remove", place->file);
+    }
     sync_dir(place->dir);
     return true;
 }

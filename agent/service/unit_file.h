@@ -10,6 +10,10 @@ enum unit_write { UNIT_WRITTEN, UNIT_UNCHANGED, UNIT_REFUSED, UNIT_FAILED };
 enum unit_write unit_file_write(const struct service_place *place, const char *text, bool force,
                                 struct fail *why) __attribute__((warn_unused_result));
 
-// That it is missing is no failure.
+// Whether the file there is, or may become, a person's: then it is neither replaced nor removed
+// without force. False for one that is missing.
+bool unit_file_is_foreign(const struct service_place *place);
+
+// A person's unit is kept as <unit>.bak. That it is missing is no failure.
 bool unit_file_remove(const struct service_place *place, struct fail *why)
     __attribute__((warn_unused_result));

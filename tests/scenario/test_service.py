@@ -91,3 +91,160 @@ def test_the_watchdog_is_fed_while_another_agent_serves(server, make_agent, mana
     manager.wait_for("WATCHDOG=1")
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
+
+
+# --- systemctl and its kin, replaced in a mount namespace: no test may turn on services here
+
+FAKE = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$FAKE_LOG"
+case "$*" in
+*--version*) echo "systemd ${FAKE_VERSION:-252} (${FAKE_VERSION:-252}.1)" ;;
+*show*) cat "$FAKE_STATE" ;;
+esac
+exit ${FAKE_EXIT:-0}
+"""
+
+STATE = """LoadState=loaded
+ActiveState={active}
+SubState={sub}
+UnitFileState=enabled
+MainPID={pid}
+NRestarts=2
+ExecMainStatus={status}
+StatusText=1 of 1 connections online
+"""
+
+
+class Systemd:
+    """A machine that systemd runs, as far as the agent's commands look."""
+
+    def __init__(self, directory):
+        self.directory, self.home = directory, directory / "home"
+        self.home.mkdir()
+        for name in ("systemctl", "loginctl", "journalctl"):
+            (directory / name).write_text(FAKE)
+            (directory / name).chmod(0o755)
+        self.log, self.state = directory / "calls", directory / "state"
+        self.set_state("active", "running", 4711)
+        self.unit = self.home / ".config/systemd/user/opengeni-agent.service"
+
+    def set_state(self, active, sub, pid=0, status=0):
+        self.state.write_text(STATE.format(active=active, sub=sub, pid=pid, status=status))
+
+    def agent(self, *arguments, **more):
+        mounts = "".join(f"mount --bind {self.directory / n} /usr/bin/{n}; "
+                         for n in ("systemctl", "loginctl", "journalctl") if os.path.exists(f"/usr/bin/{n}"))
+        script = ("mount -t tmpfs none /run && mkdir -p /run/systemd/system && " + mounts +
+                  "exec \"$0\" \"$@\"")
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "FAKE_LOG": str(self.log),
+                       "FAKE_STATE": str(self.state), **more}
+        done = subprocess.run(["unshare", *NAMESPACE, "sh", "-c", script, os.path.join(BUILD, "bin/opengeni-agent"),
+                               *arguments], env=environment, capture_output=True, text=True, timeout=60)
+        calls = self.log.read_text().splitlines() if self.log.exists() else []
+        self.log.unlink(missing_ok=True)
+        return done, calls
+
+
+def _namespace():
+    for flags in (["-m"], ["-rm"]):
+        script = "mount -t tmpfs none /run"
+        if subprocess.run(["unshare", *flags, "sh", "-c", script], capture_output=True).returncode == 0:
+            return flags
+    return None
+
+
+NAMESPACE = _namespace()
+pytestmark_systemd = pytest.mark.skipif(NAMESPACE is None or not os.path.exists("/usr/bin/systemctl"),
+                                        reason="no mount namespaces, or no systemctl to stand in for")
+
+
+@pytest.fixture
+def systemd(tmp_path):
+    return Systemd(tmp_path)
+
+
+@pytestmark_systemd
+def test_the_service_is_installed_kept_up_to_date_and_removed(systemd):
+    done, calls = systemd.agent("start")
+    assert done.returncode == 0, done.stderr
+    assert [c for c in calls if "--version" not in c and "linger" not in c] == [
+        "systemctl --user daemon-reload", "systemctl --user enable --now opengeni-agent.service"]
+    assert any(c.startswith("loginctl enable-linger ") for c in calls)
+    first = systemd.unit.read_text()
+    assert "DelegateSubgroup" not in first and "Delegate=yes" in first
+    drop_in = systemd.unit.parent / "opengeni-agent.service.d/own.conf"
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nNice=5\n")
+
+    done, calls = systemd.agent("service", "install", FAKE_VERSION="255")  # the system was upgraded
+    assert done.returncode == 0 and "DelegateSubgroup=supervisor" in systemd.unit.read_text()
+    assert not any("restart" in c for c in calls)  # what runs is left alone
+    done, calls = systemd.agent("service", "install", "--restart", FAKE_VERSION="255")
+    assert done.returncode == 0 and "Wrote" not in done.stdout
+    assert "systemctl --user restart opengeni-agent.service" in calls
+
+    done, calls = systemd.agent("service", "uninstall")
+    assert done.returncode == 0 and not systemd.unit.exists()
+    assert "systemctl --user disable --now opengeni-agent.service" in calls
+    assert drop_in.exists() and list(systemd.unit.parent.glob("*.bak")) == []
+    done, _ = systemd.agent("service", "uninstall")
+    assert done.returncode == 0 and "There was no service" in done.stdout
+
+
+@pytestmark_systemd
+def test_a_unit_that_a_person_wrote_is_theirs(systemd):
+    systemd.unit.parent.mkdir(parents=True)
+    systemd.unit.write_text("[Service]\nExecStart=/opt/mine\n")
+    for command in (["start"], ["service", "install"], ["service", "uninstall"]):
+        done, calls = systemd.agent(*command)
+        assert done.returncode == 1 and "--force" in done.stderr
+        assert not any(w in c for c in calls for w in ("enable", "disable", "daemon-reload"))
+        assert systemd.unit.read_text() == "[Service]\nExecStart=/opt/mine\n"
+    done, _ = systemd.agent("start", "--force")
+    assert done.returncode == 0 and "X-OpenGeni-Managed" in systemd.unit.read_text()
+    kept = systemd.unit.with_name(systemd.unit.name + ".bak")
+    assert kept.read_text() == "[Service]\nExecStart=/opt/mine\n"
+    systemd.unit.write_text(systemd.unit.read_text() + "# a word of mine\n")
+    assert systemd.agent("service", "uninstall")[0].returncode == 1
+    done, _ = systemd.agent("service", "uninstall", "--force")
+    assert done.returncode == 0 and not systemd.unit.exists() and "# a word of mine" in kept.read_text()
+
+
+@pytestmark_systemd
+def test_the_state_is_told_in_words_and_by_the_exit_status(systemd):
+    done, _ = systemd.agent("service", "status")
+    assert done.returncode == 4 and "not installed" in done.stdout
+    systemd.agent("start")
+    done, _ = systemd.agent("service", "status")
+    assert done.returncode == 0 and "is active (running)" in done.stdout
+    assert "4711" in done.stdout and "1 of 1 connections online" in done.stdout
+    systemd.set_state("failed", "failed", status=78)
+    done, _ = systemd.agent("service", "status")
+    assert done.returncode == 3 and "is failed" in done.stdout and "78" in done.stdout
+    done, _ = systemd.agent("service", "status", FAKE_EXIT="1")
+    assert done.returncode == 3 and "does not tell" in done.stdout
+    for verb in ("start", "stop", "restart"):
+        done, calls = systemd.agent("service", verb)
+        assert done.returncode == 0 and f"systemctl --user {verb} opengeni-agent.service" in calls
+        done, _ = systemd.agent("service", verb, FAKE_EXIT="5")
+        assert done.returncode == 1 and f"'systemctl --user {verb}' ended with status 5" in done.stderr
+    done, calls = systemd.agent("logs", "--follow")
+    assert done.returncode == 0 and calls == ["journalctl --user-unit opengeni-agent.service --follow"]
+
+
+@pytestmark_systemd
+def test_without_lingering_the_way_to_it_is_told(systemd):
+    done, _ = systemd.agent("start", FAKE_EXIT="1")
+    assert "loginctl enable-linger" in done.stderr and done.returncode == 1  # enabling failed, too
+    assert "'systemctl --user daemon-reload' ended with status 1" in done.stderr
+
+
+@pytestmark_systemd
+def test_a_systemctl_in_the_path_takes_nobodys_place(systemd, tmp_path):
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    (shims / "systemctl").write_text(f"#!/bin/sh\ntouch {tmp_path}/hijacked\n")
+    (shims / "systemctl").chmod(0o755)
+    done, _ = systemd.agent("start", PATH=f"{shims}:{os.environ['PATH']}")
+    assert done.returncode == 0 and not (tmp_path / "hijacked").exists()
+    assert f'"PATH={shims}:' in systemd.unit.read_text()  # commands get the person's own

@@ -170,7 +170,15 @@ START_TEST(a_persons_unit_is_replaced_by_force_alone_and_kept)
     char *kept = mem_printf("%s.bak", place.file);
     ck_assert_int_eq(stat(kept, &facts), 0);
     ck_assert_int_eq(facts.st_size, 7);
+    ck_assert(!unit_file_is_foreign(&place));
+    ck_assert_int_eq(unlink(kept), 0);
+    put_bytes(place.file, "[Service]\n", 10);
+    ck_assert(unit_file_is_foreign(&place));
+    ck_assert(unit_file_remove(&place, &why));
+    ck_assert_int_eq(stat(kept, &facts), 0);
+    ck_assert_int_eq(facts.st_size, 10);
     mem_free(kept);
+    ck_assert(!unit_file_is_foreign(&place));
     ck_assert(unit_file_remove(&place, &why));
     ck_assert(unit_file_remove(&place, &why));
     ck_assert_int_ne(access(place.file, F_OK), 0);
