@@ -290,6 +290,7 @@ static void dial(struct channel *channel)
         if (channel->attempts == 0)
             timeout = timeout * CHANNEL_FIRST_TRY_PERCENT / 100;
     }
+    int64_t silence_ms = atomic_load(&channel->relay->silence_ms);
     char *path =
         relay_url_channel(&now.url, relay_workspace_id(channel->relay),
                           relay_agent_id(channel->relay), channel->policy.port, channel->id);
@@ -299,8 +300,8 @@ static void dial(struct channel *channel)
                                .path = path,
                                .ca_file = now.ca_file,
                                .timeout_ms = timeout,
-                               .ping_ms = CHANNEL_PING_MS,
-                               .silence_ms = CHANNEL_SILENCE_MS};
+                               .ping_ms = silence_ms / CHANNEL_PINGS,
+                               .silence_ms = silence_ms};
     channel->ws = ws_dial(&target, &events, channel);
     mem_free(path);
     relay_dial_fini(&now);

@@ -15,6 +15,8 @@ static void set(struct relay *relay, const struct relay_settings *settings)
     relay->ca_file = settings->ca_file ? mem_string(settings->ca_file) : NULL;
     atomic_store(&relay->may_input, settings->may_input);
     atomic_store(&relay->first_ms, settings->first_ms ? settings->first_ms : CHANNEL_FIRST_MS);
+    atomic_store(&relay->silence_ms,
+                 settings->silence_ms ? settings->silence_ms : CHANNEL_SILENCE_MS);
 }
 
 static void clear(struct relay *relay)

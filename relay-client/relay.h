@@ -17,6 +17,7 @@ struct relay_settings {
     const char *ca_file; // a private CA beside the system's, or NULL
     bool may_input;      // the owner lets viewers of the desktop use keyboard and pointer
     int64_t first_ms;    // for a channel's first registration; 0: CHANNEL_FIRST_MS
+    int64_t silence_ms;  // until it counts as dead, asked after a third; 0: CHANNEL_SILENCE_MS
 };
 
 struct relay *relay_new(const struct relay_settings *settings);

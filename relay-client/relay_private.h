@@ -12,7 +12,7 @@ struct channel;
 
 struct relay {
     atomic_uint references;
-    atomic_int_fast64_t first_ms; // for a channel's first registration
+    atomic_int_fast64_t first_ms, silence_ms; // as in relay_settings
     char *workspace_id, *agent_id;
     atomic_bool may_input;
     pthread_mutex_t lock; // of the three

@@ -272,6 +272,18 @@ static void say_how_to_come_back(struct session *session, const char *what)
                 terminal->workspace, terminal->agent);
 }
 
+static void tell_who_stays_away(struct session *session)
+{
+    char why[FAIL_TEXT_BYTES];
+    if (session->lost_ms && *session->why.what) {
+        session_say(session, "the relay stays away: %s", fail_text(&session->why, why, sizeof why));
+        say_how_to_come_back(session, "left running");
+    } else {
+        say_how_to_come_back(session,
+                             session->lost_ms ? "the relay stays away" : "the machine stays away");
+    }
+}
+
 static int finish(struct session *session)
 {
     const struct session_options *options = session->options;
@@ -301,8 +313,7 @@ static int finish(struct session *session)
         session_say(session, "%s has ended the terminal", session->ctl->machine.label);
         return STATUS_SIGNAL;
     case SESSION_GAVE_UP:
-        say_how_to_come_back(session,
-                             session->lost_ms ? "the relay stays away" : "the machine stays away");
+        tell_who_stays_away(session);
         return STATUS_SIGNAL;
     case SESSION_FAILED: // it was never seen
     case SESSION_GOES_ON:

@@ -78,6 +78,7 @@ static bool was_taken(struct session *session, int64_t now)
 static void lost(struct session *session, const struct fail *why, bool refused)
 {
     int64_t now = clock_mono_ms();
+    session->why = *why;
     if (!session->was_live && refused) {
         struct fault fault;
         fault_fail(&fault, FAULT_SERVER, why);
@@ -252,12 +253,21 @@ static int64_t away_since(const struct session *session)
     return session->lost_ms ? session->lost_ms : session->offline_ms;
 }
 
+static bool is_to_be_told(const struct session *session)
+{
+    return session->lost_ms && !session->noticed && (session->was_live || *session->why.what);
+}
+
 static void tell_of_losses(struct session *session, int64_t now)
 {
-    if (session->was_live && session->lost_ms && !session->noticed &&
-        now - session->lost_ms >= SHELL_NOTICE_MS) {
+    char why[FAIL_TEXT_BYTES];
+    if (is_to_be_told(session) && now - session->lost_ms >= SHELL_NOTICE_MS) {
         session->noticed = true;
-        session_say(session, "the relay is away; keys are kept until it is back");
+        if (session->was_live)
+            session_say(session, "the relay is away; keys are kept until it is back");
+        else
+            session_say(session, "the relay is not to be reached, trying on: %s",
+                        fail_text(&session->why, why, sizeof why));
     }
     if (session->offline_ms && !session->offline_noticed) {
         session->offline_noticed = true;
@@ -293,7 +303,7 @@ int64_t session_due_ms(const struct session *session)
         due = session->size_due && !session->lost_ms ? now : session->probe_ms;
     if (session->redial_ms)
         due = least(due, session->redial_ms);
-    if (session->was_live && session->lost_ms && !session->noticed)
+    if (is_to_be_told(session))
         due = least(due, session->lost_ms + SHELL_NOTICE_MS);
     if (session->options->patience_ms && since)
         due = least(due, since + session->options->patience_ms);

@@ -42,6 +42,7 @@ struct session {
     unsigned rival_losses;      // in a row
     int64_t live_ms, redial_ms; // redial_ms 0: no attempt is due
     int64_t lost_ms;            // 0: it is live
+    struct fail why;            // it is not; empty before the first attempt has failed
     unsigned close_reason;      // enum stream_close
     int64_t closing_ms;         // the channel has ended, the rest is printed; 0: not yet
     bool noticed;               // the person has been told of the loss

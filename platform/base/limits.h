@@ -204,8 +204,8 @@
 #define CHANNEL_FIRST_TRY_PERCENT 75          // the first of which may take so much of it
 #define CHANNEL_DIAL_MS           10000       // look-up, TCP, TLS and upgrade
 #define CHANNEL_ACK_MS            10000       // for the relay's answer to a registration
-#define CHANNEL_PING_MS           20000       // of silence, then we ask
-#define CHANNEL_SILENCE_MS        60000       // and then it counts as dead
+#define CHANNEL_SILENCE_MS        60000       // without a word the relay counts as dead,
+#define CHANNEL_PINGS             3           // and is asked after that part of it
 #define CHANNEL_BACKOFF_MS        500         // first ceiling of the wait for the next attempt,
 #define CHANNEL_BACKOFF_EARLY_MS  2000        // the highest one in the first CHANNEL_EARLY_MS,
 #define CHANNEL_EARLY_MS          30000       // people still wait for it to come back

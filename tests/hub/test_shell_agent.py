@@ -2,8 +2,12 @@
 
 import os
 import re
+import select
 import signal
+import socket
+import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -15,13 +19,13 @@ from test_shell import CTL, Bench
 
 
 class RealMachine:
-    def __init__(self, hub, directory, **options):
+    def __init__(self, hub, directory, relay_url=None, **options):
         given = hub.enrol()
         self.id, self.workspace = given["agentId"], given["workspaceId"]
         self.agent = Agent(directory, start=False, **options)
         self.agent.write_credentials({
             "agent_id": self.id, "workspace_id": self.workspace, "nats_bearer": given["bearer"],
-            "nats_urls": given["natsUrls"], "relay_url": given["relayUrl"],
+            "nats_urls": given["natsUrls"], "relay_url": relay_url or given["relayUrl"],
             "relay_token": given["relayToken"], "update_pubkey": "",
             "consented_whole_machine": True, "consented_screen_control": False})
         time.sleep(0.01)
@@ -202,6 +206,84 @@ def test_what_cannot_be_started(bench):
     assert done.returncode == 125 and b"/no/such/program" in done.stderr
     done = bench.ctl("shell", "--cwd", "/no/such/directory", bench.name, stdin=subprocess.DEVNULL)
     assert done.returncode in (125, 127) and b"/no/such/directory" in done.stderr
+
+
+class TlsFront:
+    """Takes TLS in front of a port, as an ingress does."""
+
+    def __init__(self, port, certificate):
+        self.target = port
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.taken = self.listener.getsockname()[1], 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while True:
+            sock, _ = self.listener.accept()
+            threading.Thread(target=self._try, args=[sock], daemon=True).start()
+
+    def _try(self, sock):
+        try:
+            self._carry(sock)
+        except OSError:
+            sock.close()  # the certificate was not to the client's liking, or somebody left
+
+    def _carry(self, sock):
+        with self.context.wrap_socket(sock, server_side=True) as outer, \
+                socket.create_connection(("127.0.0.1", self.target)) as inner:
+            self.taken += 1
+            outer.setblocking(False)
+            while True:
+                if not outer.pending():
+                    select.select([outer, inner], [], [])
+                for source, sink in ((outer, inner), (inner, outer)):
+                    if source is inner and not select.select([inner], [], [], 0)[0]:
+                        continue
+                    try:
+                        data = source.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue
+                    if not data:
+                        return
+                    outer.setblocking(True)
+                    sink.sendall(data)
+                    outer.setblocking(False)
+
+
+def test_a_shell_over_tls(hub, tmp_path):
+    """Both ends come to the relay through TLS, under an authority of the test's own."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=own", "-addext",
+                    "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "ca.pem"],
+                   cwd=tmp_path, check=True, capture_output=True)
+    both = tmp_path / "both.pem"
+    both.write_text((tmp_path / "ca.pem").read_text() + (tmp_path / "key.pem").read_text())
+    front = TlsFront(hub.port, both)
+    url = f"wss://localhost:{front.port}/stream"
+    machine = RealMachine(hub, tmp_path, relay_url=url,
+                          environment={"SSL_CERT_FILE": str(tmp_path / "ca.pem")})
+    bench = RealBench(hub, machine)
+    try:
+        grant = hub.admin("POST", f"/api/machines/{machine.id}/stream-token", {"port": 7681})[1]
+        token = tmp_path / "token"
+        token.write_text(grant["token"] + "\n")
+        arguments = ["--relay-url", url, "--relay-token-file", str(token)]
+        done = bench.ctl("shell", "--patience", "1", *arguments, bench.name, "--", "echo", "nobody",
+                         stdin=subprocess.DEVNULL)
+        assert done.returncode not in (0, 1) and b"certificate" in done.stderr, done.stderr
+        screen = bench.prompt(*arguments, "--ca-file", str(tmp_path / "ca.pem"))
+        assert front.taken >= 2
+        screen.type("seq 1 20000 | tail -n 10000; echo $((40+2)) of them\r")
+        screen.sees("42 of them\r\n")
+        assert b"\r\n19999\r\n20000\r\n" in screen.text
+        screen.type("exit 5\r")
+        assert screen.wait() == 5
+    finally:
+        for screen in bench.screens:
+            screen.clean_up()
+        machine.agent.clean_up()
 
 
 def test_a_terminal_has_the_display(hub, tmp_path):

@@ -135,6 +135,8 @@ static void take(struct relay_channel *channel, unsigned kind, const void *data,
     struct datagram datagram;
     if (kind == FAKE_PING)
         channel->pings++;
+    if (kind == FAKE_PONG)
+        snprintf(channel->pong, sizeof channel->pong, "%.*s", (int)size, (const char *)data);
     if (kind != FAKE_BINARY || !datagram_decode(data, size, &datagram))
         return;
     if (datagram.tag == DATAGRAM_FRAME)
@@ -346,6 +348,11 @@ static bool has_opens(struct relay_channel *channel, const void *opens)
     return channel->opens >= *(const unsigned *)opens;
 }
 
+static bool has_pong(struct relay_channel *channel, const void *payload)
+{
+    return strcmp(channel->pong, payload) == 0;
+}
+
 static bool has_closed(struct relay_channel *channel, const void *unused)
 {
     (void)unused;
@@ -422,6 +429,11 @@ bool relay_wait_frames(struct fake_relay *relay, const char *id, size_t count)
 bool relay_wait_opens(struct fake_relay *relay, const char *id, unsigned opens)
 {
     return wait_until(relay, has_opens, id, &opens);
+}
+
+bool relay_wait_pong(struct fake_relay *relay, const char *id, const char *payload)
+{
+    return wait_until(relay, has_pong, id, payload);
 }
 
 bool relay_wait_close(struct fake_relay *relay, const char *id)

@@ -36,6 +36,7 @@ struct relay_channel {
     unsigned close_reason; // 0: none has come
     char close_message[64];
     unsigned pings;
+    char pong[64];               // what the latest one carried
     struct relay_channel *older; // of the looks
 };
 
@@ -78,6 +79,7 @@ bool relay_wait_text(struct fake_relay *relay, const char *id, const char *text)
 bool relay_wait_frames(struct fake_relay *relay, const char *id, size_t count);
 bool relay_wait_text_size(struct fake_relay *relay, const char *id, size_t size);
 bool relay_wait_opens(struct fake_relay *relay, const char *id, unsigned opens);
+bool relay_wait_pong(struct fake_relay *relay, const char *id, const char *payload);
 bool relay_wait_close(struct fake_relay *relay, const char *id);
 bool relay_wait_gone(struct fake_relay *relay, const char *id); // not connected
 

@@ -221,13 +221,31 @@ START_TEST(garbage_is_ignored)
 }
 END_TEST
 
+START_TEST(a_relays_ping_is_answered_and_a_dead_relay_dialled_again)
+{
+    rig.silence_ms = 900;
+    rig_set_url(rig.url, "t");
+    const char *id = OPENED(ECHOES);
+    ck_assert(relay_raw(&rig.relay, id, FAKE_PING, "are you there?", 14));
+    ck_assert(relay_wait_pong(&rig.relay, id, "are you there?"));
+    relay_set(&rig.relay, &rig.relay.deaf, true);
+    ck_assert(relay_wait_opens(&rig.relay, id, 2));
+    ck_assert_uint_gt(relay_look(&rig.relay, id)->pings, 0);
+    relay_set(&rig.relay, &rig.relay.deaf, false);
+    types(id, "alive\n");
+    SEES(id, "alive\r\nalive");
+}
+END_TEST
+
 START_TEST(a_message_too_large_is_a_lost_connection)
 {
     const char *id = OPENED(ECHOES);
-    char *large = calloc(1, 5 << 20);
+    char *large = calloc(1, 16 << 20);
     (void)relay_raw(&rig.relay, id, FAKE_BINARY, large, 5 << 20);
-    free(large);
     ck_assert(relay_wait_opens(&rig.relay, id, 2));
+    (void)relay_raw(&rig.relay, id, FAKE_BINARY, large, 16 << 20);
+    free(large);
+    ck_assert(relay_wait_opens(&rig.relay, id, 3));
     types(id, "alive\n");
     SEES(id, "alive\r\nalive");
 }
@@ -420,6 +438,7 @@ static void add(TCase *all)
     tcase_add_test(all, a_replayed_key_is_not_typed_twice);
     tcase_add_test(all, frames_of_another_channel_are_ignored);
     tcase_add_test(all, garbage_is_ignored);
+    tcase_add_test(all, a_relays_ping_is_answered_and_a_dead_relay_dialled_again);
     tcase_add_test(all, a_message_too_large_is_a_lost_connection);
     tcase_add_test(all, a_withheld_answer_fails_the_opening);
     tcase_add_test(all, a_refusal_fails_the_opening_with_its_text);
