@@ -138,6 +138,7 @@ bool desktop_watch_run(struct desktop_watch *watch)
     if (!watch->next_ms || now < watch->next_ms)
         return false;
     watch->next_ms = now + DESKTOP_WATCH_MS;
+    desktop_sweep(watch->desktop);
     if (atomic_load(&watch->looking))
         return false;
     if (reason_to_look(watch)) {

@@ -7,6 +7,7 @@
 #include <libdeflate.h>
 #include <math.h>
 #include <poll.h>
+#include <rfb/rfbclient.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -291,6 +292,76 @@ static void watch(struct desktop *desktop, const char *what, int seconds, Window
     sleep_ms(200);
 }
 
+// --- RFB
+
+struct rfb_wait {
+    long pixels; // that have come
+    bool done;
+};
+
+static rfbBool rfb_memory(rfbClient *client)
+{
+    free(client->frameBuffer);
+    client->frameBuffer = calloc((size_t)client->width * (size_t)client->height, 4);
+    return TRUE;
+}
+
+static void rfb_rectangle(rfbClient *client, int x, int y, int width, int height)
+{
+    (void)x, (void)y;
+    ((struct rfb_wait *)rfbClientGetClientData(client, NULL))->pixels += (long)width * height;
+}
+
+// There are others: of the pointer alone, or what has just changed.
+static void rfb_update_done(rfbClient *client)
+{
+    struct rfb_wait *wait = rfbClientGetClientData(client, NULL);
+    wait->done = wait->pixels >= (long)WIDTH * HEIGHT;
+}
+
+// The whole screen again and again, from the request to its last pixel in the viewer's memory.
+static void rfb_updates(struct desktop *desktop, const char *encoding, const char *name)
+{
+    struct rfb_wait wait = {0};
+    struct fail why;
+    double ms[ROUNDS];
+    char what[64];
+    rfbEnableClientLogging = FALSE;
+    rfbClient *client = rfbGetClient(8, 3, 4);
+    rfbClientSetClientData(client, NULL, &wait);
+    client->MallocFrameBuffer = rfb_memory;
+    client->GotFrameBufferUpdate = rfb_rectangle;
+    client->FinishedFrameBufferUpdate = rfb_update_done;
+    client->appData.useRemoteCursor = TRUE;
+    client->appData.encodingsString = encoding;
+    client->appData.compressLevel = 1;
+    client->appData.enableJPEG = FALSE;
+    if (!desktop_rfb(desktop, false, &client->sock, &why))
+        die(why.what);
+    if (!InitialiseRFBConnection(client))
+        die("no RFB");
+    client->width = client->si.framebufferWidth;
+    client->height = client->si.framebufferHeight;
+    rfb_memory(client);
+    SetFormatAndEncodings(client);
+    for (int i = 0; i < ROUNDS; i++) {
+        double start = now_ms();
+        wait = (struct rfb_wait){0};
+        SendFramebufferUpdateRequest(client, 0, 0, client->width, client->height, FALSE);
+        while (!wait.done)
+            if (WaitForMessage(client, 1000000) < 0 || !HandleRFBServerMessage(client))
+                die("RFB ended");
+        ms[i] = now_ms() - start;
+        sleep_ms(20);
+    }
+    snprintf(what, sizeof what, "RFB update, whole screen, %s, %s", name, encoding);
+    report(what, ms, ROUNDS, "");
+    free(client->frameBuffer);
+    client->frameBuffer = NULL;
+    rfbClientCleanup(client);
+    sleep_ms(200);
+}
+
 static void memory(const char *when)
 {
     pid_t pid = child_named("opengeni-agent-desktop");
@@ -331,6 +402,9 @@ int main(int argc, char **argv)
     watch(desktop, "live view, typing", 10, stage.window, &stage);
     watch(desktop, "live view, idle", 20, None, &stage);
     memory("  after live view");
+    rfb_updates(desktop, "tight", "text");
+    rfb_updates(desktop, "zrle", "text");
+    memory("  after RFB");
 
     stage_show_window(&stage);
     stage_photo(&stage, 1, 0);

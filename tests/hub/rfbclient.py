@@ -4,6 +4,10 @@ that send and receive bytes."""
 import socket
 import struct
 import time
+import zlib
+
+
+RAW, ZLIB = 0, 6
 
 
 def at_socket(address, **options):
@@ -27,7 +31,7 @@ class Refused(Exception):
 class Rfb:
     """send(data); receive(timeout) -> some bytes, b"" at the end. greet: who speaks first."""
 
-    def __init__(self, send, receive, version=b"RFB 003.008\n", greet=False):
+    def __init__(self, send, receive, version=b"RFB 003.008\n", greet=False, encodings=(RAW,)):
         self._send, self._receive, self.buffer = send, receive, b""
         if greet:  # the agent waits for our line to know what we speak
             send(version)
@@ -48,7 +52,9 @@ class Rfb:
         self.name = self._exactly(struct.unpack(">I", self._exactly(4))[0]).decode()
         self.pixels = bytearray(4 * self.width * self.height)
         send(struct.pack(">B3x BBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 0, 8, 16))
-        send(struct.pack(">BxHii", 2, 2, 0, -223))
+        known = (*encodings, -223)
+        send(struct.pack(f">BxH{len(known)}i", 2, len(known), *known))
+        self.inflate = zlib.decompressobj()
         self.request(False)
 
     def _check(self, good):
@@ -84,8 +90,12 @@ class Rfb:
                     self.width, self.height = w, h
                     self.pixels = bytearray(4 * w * h)
                     continue
-                assert encoding == 0, encoding
-                data = self._exactly(4 * w * h)
+                if encoding == ZLIB:
+                    size = struct.unpack(">I", self._exactly(4))[0]
+                    data = self.inflate.decompress(self._exactly(size))
+                else:
+                    assert encoding == RAW, encoding
+                    data = self._exactly(4 * w * h)
                 for row in range(h):
                     at = 4 * ((y + row) * self.width + x)
                     self.pixels[at:at + 4 * w] = data[4 * w * row:4 * w * (row + 1)]

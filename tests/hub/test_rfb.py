@@ -87,8 +87,7 @@ def test_keys_that_are_held_come_up_with_the_viewer_s_end(screen, serve, tmp_pat
     viewer = rfb(channel)
     viewer.key(0xffe1, down=True)
     wait_until(lambda: receiver.keys() == ["+Shift_L"], what="the key")
-    channel.socket.send(b"\x04" + pb.StreamClose(channel_id=channel.channel.channel_id, reason=1,
-                                                 message="viewer left").SerializeToString())
+    channel.leave()
     wait_until(lambda: receiver.keys() == ["+Shift_L", "-Shift_L"], what="its release")
 
 

@@ -1,14 +1,14 @@
 """The live view: the real agent shows a real X server to viewers at the hub's relay."""
 
-import glob
+import os
 import random
 import time
 
 from hubrig import pb, wait_until
 from rig import ControlError, NatsServer, Runtime
 from screen import Receiver, decode_png
-from viewrig import (ensure, make_screen, mortal_screen, noise, paint, rss, screen, serve,  # noqa: F401
-                     watch)
+from viewrig import (ensure, helper, make_screen, mortal_screen,  # noqa: F401
+                     noise, paint, rss, screen, serve, watch)
 
 
 def test_the_picture_is_the_screen(screen, serve):
@@ -216,28 +216,14 @@ def test_a_viewer_that_does_not_read_sees_the_newest_later(make_screen, serve, t
     slow.sees("#0f0f0f", 30)
 
 
-def helper(machine):
-    """The pid of the agent's desktop process, or None."""
-    children = f"/proc/{machine.agent.process.pid}/task/*/children"
-    for pid in " ".join(open(path).read() for path in glob.glob(children)).split():
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                if f.read().startswith("opengeni-agent-"):
-                    return int(pid)
-        except OSError:
-            pass
-    return None
-
-
 def test_the_desktop_process_ends_without_use(screen, serve):
     machine = serve(screen, settings="\ndesktop_idle = 2")
     viewer = watch(machine)
     first = helper(machine)
     time.sleep(3)
     assert first and helper(machine) == first  # somebody watches
-    viewer.socket.send(b"\x04" + pb.StreamClose(channel_id=viewer.channel.channel_id,
-                                                reason=1).SerializeToString())
-    wait_until(lambda: helper(machine) != first, 20, what="the end of the desktop process")
+    viewer.leave()
+    wait_until(lambda: not os.path.exists(f"/proc/{first}"), 30, what="its end")
     viewer = watch(machine)  # and it is there again when it is needed
     paint(screen, "#abcdef")
     viewer.sees("#abcdef")

@@ -1,5 +1,6 @@
 """A real agent with a real X server, and viewers of it at the hub's relay."""
 
+import glob
 import random
 import time
 
@@ -88,6 +89,11 @@ class Watcher(Viewer):
         self.socket.send(b"\x05" + pb.DesktopInput(channel_id=self.channel.channel_id,
                                                    **event).SerializeToString())
 
+    def leave(self):
+        """The way a program goes: it says so."""
+        self.socket.send(b"\x04" + pb.StreamClose(channel_id=self.channel.channel_id, reason=1,
+                                                  message="viewer left").SerializeToString())
+
     def point(self, x, y, action="CLICK", button="LEFT"):
         self.send(pointer=pb.PointerEvent(
             x=x, y=y, action=pb.PointerAction.Value("POINTER_ACTION_" + action),
@@ -140,3 +146,16 @@ def rss(machine):
     pid = str(machine.agent.process.pid)
     with open(f"/proc/{pid}/status") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
+def helper(machine):
+    """The pid of the agent's desktop process, or None."""
+    children = f"/proc/{machine.agent.process.pid}/task/*/children"
+    for pid in " ".join(open(path).read() for path in glob.glob(children)).split():
+        try:
+            with open(f"/proc/{pid}/comm") as f:
+                if f.read().startswith("opengeni-agent-"):
+                    return int(pid)
+        except OSError:
+            pass
+    return None

@@ -107,6 +107,18 @@ static void use(struct desktop *desktop, const char *display, const char *xautho
     lane_leave(&desktop->view, &waiter);
 }
 
+void desktop_sweep(struct desktop *desktop)
+{
+    struct process *ended = NULL;
+    pthread_mutex_lock(&desktop->lock);
+    if (desktop->process && process_ended(desktop->process)) {
+        ended = desktop->process;
+        desktop->process = NULL; // what is known of the display stays: it has not gone for that
+    }
+    pthread_mutex_unlock(&desktop->lock);
+    process_unref(ended);
+}
+
 void desktop_use(struct desktop *desktop, const char *display, const char *xauthority)
 {
     use(desktop, display, xauthority, false, NULL);

@@ -51,6 +51,10 @@ void desktop_look(struct desktop *desktop, struct desktop_state *state);
 // What is known without looking.
 void desktop_known(struct desktop *desktop, struct desktop_state *state);
 
+// Clears away a desktop process that has ended because nobody needed it. To be called now and then;
+// does not wait.
+void desktop_sweep(struct desktop *desktop);
+
 struct desktop_picture {
     int fd; // a sealed memory file with the PNG, the caller's
     size_t bytes;

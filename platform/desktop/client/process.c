@@ -127,6 +127,12 @@ int process_input(const struct process *process)
     return process->input;
 }
 
+bool process_ended(const struct process *process)
+{
+    struct pollfd end = {process->pidfd, POLLIN, 0};
+    return process->pidfd >= 0 && poll(&end, 1, 0) > 0;
+}
+
 void process_kill(struct process *process)
 {
     if (process->pidfd >= 0)

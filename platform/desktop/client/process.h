@@ -22,4 +22,6 @@ void process_unref(struct process *process); // NULL is accepted
 int process_view(const struct process *process);
 int process_input(const struct process *process);
 
+bool process_ended(const struct process *process); // by itself, or was killed
+
 void process_kill(struct process *process);
