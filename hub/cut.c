@@ -7,6 +7,7 @@
 #include <jansson.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 
@@ -107,9 +108,12 @@ int64_t cut_parse_time(const char *text)
     return unix_s >= 0 && unix_s < INT64_MAX / 1000000000 ? unix_s * 1000000000 + ns : -1;
 }
 
-bool cut_concerns(const struct cut_order *order, const char *start)
+bool cut_concerns(const struct cut_order *order, const char *start, int64_t now_ns)
 {
-    return order->before_ns == CUT_EVERY || !start || cut_parse_time(start) < order->before_ns;
+    if (order->before_ns == CUT_EVERY || !start)
+        return true;
+    int64_t start_ns = cut_parse_time(start);
+    return start_ns < order->before_ns || start_ns > now_ns;
 }
 
 static bool kick(natsConnection *system, const char *subject, json_t *connection)
@@ -130,10 +134,11 @@ void cut_carry_out(natsConnection *system, const struct cut_order *order)
         return;
     snprintf(subject, sizeof subject, "$SYS.REQ.SERVER.%s.KICK", server);
     json_t *list = connections_of(system, server, order->machine);
+    int64_t now_ns = clock_wall_ns();
     size_t count = 0;
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_t *connection = json_array_get(list, i);
-        if (!cut_concerns(order, json_string_value(json_object_get(connection, "start"))))
+        if (!cut_concerns(order, json_string_value(json_object_get(connection, "start")), now_ns))
             continue;
         count++;
         if (!kick(system, subject, connection))

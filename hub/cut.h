@@ -33,8 +33,10 @@ struct cut_order {
 // 0: the order is to be carried out now. Otherwise how long to wait, -1: until there is one.
 int64_t cuts_next(struct cuts *cuts, int64_t now_ms, struct cut_order *order);
 
-// start: as the server tells it; what cannot be read as a time is cut.
-bool cut_concerns(const struct cut_order *order, const char *start);
+// start: as the server tells it; what cannot be read as a time is cut. So is what begins after
+// now_ns, the time after the server has told it: the clock was set back since, and nobody can say
+// how old the connection is.
+bool cut_concerns(const struct cut_order *order, const char *start, int64_t now_ns);
 
 void cut_carry_out(natsConnection *system, const struct cut_order *order);
 

@@ -39,6 +39,11 @@ int main(int argc, char **argv)
 {
     log_init();
     const char *name = argc > 1 ? argv[1] : "";
+    if (argc == 3 && strcmp(name, "help") == 0) { // "help COMMAND" is "COMMAND --help"
+        static char help[] = "--help";
+        name = argv[1] = argv[2];
+        argv[2] = help;
+    }
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         if (strcmp(name, verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);

@@ -20,6 +20,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "hub/bucket.h"
 #include "hub/nats_process.h"
 
 struct nats_server {
@@ -32,6 +33,9 @@ struct nats_server {
     bool ended, ready;
     uint64_t starts;
     char error[FAIL_WHAT_BYTES];
+    // Of the thread alone: what it says about clients.
+    struct bucket client_lines;
+    uint64_t left_out;
 };
 
 bool nats_version_has_callout(struct nats_version version)
@@ -63,6 +67,24 @@ static bool is_known(const char *text)
            strstr(text, "Subscription Violation");
 }
 
+// About one connection ("127.0.0.1:4711 - cid:12 - ..."): whoever may connect can make the server
+// say such a line with every message, and shall not fill the disk with them.
+static bool may_be_said(struct nats_server *server, const char *text)
+{
+    static const struct bucket_rate rate = {HUB_CLIENT_LOG_BURST, HUB_CLIENT_LOG_PER_SECOND};
+    if (!strstr(text, " - cid:") && !strstr(text, " - wid:"))
+        return true;
+    if (!bucket_take(&server->client_lines, &rate, 1, clock_mono_ms())) {
+        server->left_out++;
+        return false;
+    }
+    if (server->left_out > 0)
+        log_warn("nats-server", "says", "more about its clients, left out", "lines",
+                 log_num(server->left_out), NULL);
+    server->left_out = 0;
+    return true;
+}
+
 // "[123] [ERR] text": the server's own level decides ours.
 static void pass_on(struct nats_server *server, const char *line)
 {
@@ -74,6 +96,8 @@ static void pass_on(struct nats_server *server, const char *line)
         set_ready(server, true);
     if (known || (tag && memcmp(tag + 3, "INF", 3) == 0))
         log_debug("nats-server", "says", text, NULL);
+    else if (!may_be_said(server, text))
+        return;
     else if (error)
         log_error("nats-server", "says", text, NULL);
     else

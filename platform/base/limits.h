@@ -382,6 +382,8 @@
 #define HUB_GRANT_S                300   // of a machine's connection, then it has to ask again
 #define HUB_REFUSAL_LOG_BURST      20    // lines about refused strangers,
 #define HUB_REFUSAL_LOG_PER_SECOND 0.2   // then few: they shall not fill the disk
+#define HUB_CLIENT_LOG_BURST       20    // lines of nats-server about single connections,
+#define HUB_CLIENT_LOG_PER_SECOND  0.2   // then few, with a count of those left out
 #define HUB_VIEWER_TTL_S           120   // of the token that a viewer shows to the relay
 #define HUB_DISCOVER_BYTES_MAX     16384 // one answer about where the services are
 #define HUB_NATS_START_MS          10000 // until nats-server lets the hub in

@@ -226,6 +226,17 @@ def test_a_flood_of_events_is_cut_off_and_harms_nobody(hub):
     assert hub.metric("nats_up") == 1
 
 
+def test_violations_do_not_fill_the_log(hub):
+    machine = hub.machine().online()
+    for _ in range(3000):
+        machine.nats.publish("agent.of.somebody.else", b"x")
+    machine.nats.flush()
+    wait_until(lambda: "Publish Violation" in hub.log(), 10)
+    time.sleep(1)
+    assert 1 <= hub.log().count("Publish Violation") <= 30
+    assert hub.state(machine.id) == "online"
+
+
 def test_the_control_token_can_be_replaced(hub):
     old = hub.file("control.token").strip()
     hub.control().close()

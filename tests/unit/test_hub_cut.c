@@ -5,7 +5,8 @@
 #include "base/limits.h"
 #include "check_main.h"
 
-#define S 1000000000ll
+#define S     1000000000ll
+#define LATER INT64_MAX
 
 START_TEST(times_are_read_as_the_server_writes_them)
 {
@@ -38,21 +39,32 @@ END_TEST
 START_TEST(enrolling_again_ends_what_was_begun_strictly_before)
 {
     struct cut_order order = {.before_ns = 1136214245 * S + 5};
-    ck_assert(cut_concerns(&order, "2006-01-02T15:04:05.000000004Z"));
-    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:05.000000005Z"));
-    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:05.000000006Z"));
-    ck_assert(!cut_concerns(&order, "2006-01-02T16:04:05.000000006+01:00"));
-    ck_assert(cut_concerns(&order, "whenever"));
-    ck_assert(cut_concerns(&order, NULL));
+    ck_assert(cut_concerns(&order, "2006-01-02T15:04:05.000000004Z", LATER));
+    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:05.000000005Z", LATER));
+    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:05.000000006Z", LATER));
+    ck_assert(!cut_concerns(&order, "2006-01-02T16:04:05.000000006+01:00", LATER));
+    ck_assert(cut_concerns(&order, "whenever", LATER));
+    ck_assert(cut_concerns(&order, NULL, LATER));
+}
+END_TEST
+
+START_TEST(what_begins_later_than_now_is_of_before_the_clock_was_set_back)
+{
+    struct cut_order order = {.before_ns = 1136214245 * S};
+    int64_t now = 1136214246 * S;
+    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:05Z", now));
+    ck_assert(!cut_concerns(&order, "2006-01-02T15:04:06Z", now));
+    ck_assert(cut_concerns(&order, "2006-01-02T15:04:06.000000001Z", now));
+    ck_assert(cut_concerns(&order, "2006-01-02T17:30:00Z", now));
 }
 END_TEST
 
 START_TEST(revoking_ends_every_connection)
 {
     struct cut_order order = {.before_ns = CUT_EVERY};
-    ck_assert(cut_concerns(&order, "2006-01-02T15:04:05Z"));
-    ck_assert(cut_concerns(&order, "2261-01-02T15:04:05Z"));
-    ck_assert(cut_concerns(&order, NULL));
+    ck_assert(cut_concerns(&order, "2006-01-02T15:04:05Z", LATER));
+    ck_assert(cut_concerns(&order, "2261-01-02T15:04:05Z", LATER));
+    ck_assert(cut_concerns(&order, NULL, LATER));
 }
 END_TEST
 
@@ -97,5 +109,7 @@ START_TEST(a_later_decision_replaces_an_earlier_one)
 END_TEST
 
 CHECK_MAIN("cut", 30, times_are_read_as_the_server_writes_them,
-           enrolling_again_ends_what_was_begun_strictly_before, revoking_ends_every_connection,
-           each_machine_is_cut_now_and_once_more, a_later_decision_replaces_an_earlier_one)
+           enrolling_again_ends_what_was_begun_strictly_before,
+           what_begins_later_than_now_is_of_before_the_clock_was_set_back,
+           revoking_ends_every_connection, each_machine_is_cut_now_and_once_more,
+           a_later_decision_replaces_an_earlier_one)
