@@ -3,7 +3,7 @@
 //
 // The daemon's command line is made here and nowhere else. Its options, all optional:
 //     --config-dir DIR  --api-url URL  --ca-file FILE  --machine-name NAME  --wait
-//     --virtual-desktop SIZE  --virtual-display NAME  --trial FILE
+//     --virtual-desktop SIZE  --virtual-display NAME  --trial FILE  --updater PROGRAM
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +18,8 @@
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/settings.h"
+#include "update/layout.h"
+#include "update/origin.h"
 #include "update/trial.h"
 
 static const char *machine_name, *virtual_size, *virtual_display, *unused;
@@ -70,6 +72,19 @@ static void become_previous(const struct invocation *invocation, const char *pro
     say_error("cannot start %s: %s", program, strerrordesc_np(errno));
 }
 
+// This very program, when it may replace this installation; NULL otherwise.
+static char *find_updater(void)
+{
+    struct layout layout;
+    const char *off = getenv("OPENGENI_NO_UPDATE");
+    if (!*update_origin_key || (off && *off && strcmp(off, "0") != 0) ||
+        !layout_find(&layout, NULL))
+        return NULL;
+    char *path = layout_writable(&layout) ? layout_program(NULL) : NULL;
+    layout_fini(&layout);
+    return path;
+}
+
 static int become_daemon(const struct invocation *invocation, const struct workplace *place)
 {
     char *trial;
@@ -94,6 +109,7 @@ static int become_daemon(const struct invocation *invocation, const struct workp
     add(&line, "--virtual-display", virtual_display);
     add_flag(&line, "--wait", wait_for_connection);
     add(&line, "--trial", trial);
+    add(&line, "--updater", find_updater());
     fflush(stdout);
     execv(path, (char *const *)line.words);
     say_error("cannot start %s: %s", path, strerrordesc_np(errno));

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/printable.h"
 #include "cli/command.h"
+#include "cli/managed.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/config_dir.h"
@@ -16,7 +17,7 @@
 #include "update/origin.h"
 
 static bool check_only, switched_off;
-static const char *base_url, *channel_option;
+static const char *base_url, *channel_option, *managed, *operation;
 
 static bool starts_with(const char *text, const char *prefix)
 {
@@ -201,7 +202,9 @@ static int run(const struct invocation *invocation)
     char *base = find_base();
     const char *channel = find_channel(&place);
     if (channel && find_source(invocation, base, channel, &source) && machine_id(&place.config, id))
-        status = look(&source, id);
+        status = managed
+                     ? managed_update(&source, managed, operation ? operation : "", &place.config)
+                     : look(&source, id);
     else if (!channel && channel_option)
         status = EXIT_USAGE;
     mem_free(base);
@@ -228,6 +231,9 @@ const struct command command_update = {
              .argument = "NAME",
              .help = "stable or beta, instead of the connections' own",
              .value = &channel_option},
+            // For the daemon.
+            {.name = "managed", .argument = "VERSION", .value = &managed},
+            {.name = "operation", .argument = "ID", .value = &operation},
             {.name = "no-update", .variable = "OPENGENI_NO_UPDATE", .flag = &switched_off},
             {.name = NULL},
         },

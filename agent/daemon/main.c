@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/cancel.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -43,6 +44,8 @@
 #include "process/guardian.h"
 #include "process/inherit.h"
 #include "process/shell.h"
+#include "upgrade/receipt.h"
+#include "upgrade/upgrade.h"
 
 enum { EXIT_CONFIG = 78 }; // sysexits.h EX_CONFIG: the service manager does not try again
 
@@ -62,6 +65,7 @@ struct daemon {
     struct desktop_watch *desktop;
     struct virtual_desktop *screen; // of our own; NULL: none
     struct status_writer *status;
+    struct upgrade *upgrade;
     int64_t reconcile_at, rescan_at, watchdog_at;
     int64_t trial_at; // this version has shown that it works; 0: nobody asks
     long watchdog_ms; // 0: nobody watches
@@ -165,6 +169,33 @@ static void set_up_host(struct daemon *daemon)
     settings_fini(&settings);
 }
 
+static bool is_idle(void *daemon_)
+{
+    struct daemon *daemon = daemon_;
+    struct admission_counts counts = admission_counts(daemon->shared.admission);
+    for (int i = 0; i < ADMISSION_CLASSES; i++)
+        if (counts.running[i] + counts.queued[i] > 0)
+            return false;
+    return true;
+}
+
+static void set_up_updates(struct daemon *daemon)
+{
+    static struct receipt receipt;
+    struct fail why;
+    if (!receipt_read(&daemon->config, &receipt, &why))
+        log_warn("the receipt of the last update is of no use", "why", log_why(&why), NULL);
+    const struct upgrade_setup setup = {.updater = daemon->options.updater,
+                                        .version = OG_VERSION,
+                                        .sha256 = daemon->shared.binary_sha256,
+                                        .config_dir = daemon->config.path,
+                                        .ca_file = daemon->options.ca_file,
+                                        .idle = is_idle,
+                                        .argument = daemon};
+    daemon->upgrade = daemon->shared.upgrade = upgrade_new(&setup);
+    daemon->shared.receipt = &receipt;
+}
+
 static void set_up_links(struct daemon *daemon)
 {
     static char sha256[DIGEST_HEX_BYTES];
@@ -192,6 +223,7 @@ static void set_up_links(struct daemon *daemon)
         .started_ms = clock_mono_ms(),
     };
     random_uuid(daemon->shared.instance_id);
+    set_up_updates(daemon);
     daemon->status = status_writer_new(&daemon->config, &daemon->shared);
     daemon->shared.changed = status_writer_poke;
     daemon->shared.changed_argument = daemon->status;
@@ -297,6 +329,9 @@ static void pass_trial(struct daemon *daemon)
     daemon->trial_at = 0;
 }
 
+// Returns the signal that ends it, or that it is to become another version.
+enum { BECOME_NEW = -1 };
+
 static int serve(struct daemon *daemon)
 {
     for (;;) {
@@ -310,11 +345,14 @@ static int serve(struct daemon *daemon)
         int64_t wait = next - clock_mono_ms();
         struct pollfd fds[] = {{.fd = daemon->signals, .events = POLLIN},
                                {.fd = watch_fd(daemon->watch), .events = POLLIN},
-                               {.fd = status_writer_fd(daemon->status), .events = POLLIN}};
+                               {.fd = status_writer_fd(daemon->status), .events = POLLIN},
+                               {.fd = upgrade_fd(daemon->upgrade), .events = POLLIN}};
         poll(fds, sizeof fds / sizeof *fds, wait > 0 ? (int)wait : 0);
         int end = handle_signals(daemon);
         if (end)
             return end;
+        if (fds[3].revents)
+            return BECOME_NEW;
         int64_t now = clock_mono_ms();
         if (fds[1].revents) {
             watch_take(daemon->watch);
@@ -350,12 +388,14 @@ static void on_second_signal(int number)
 
 static void stop(struct daemon *daemon, int number)
 {
-    notify_manager("STOPPING=1");
+    notify_manager(number == BECOME_NEW ? "STATUS=Becomes another version" : "STOPPING=1");
+    upgrade_stop(daemon->upgrade);
     pass_trial(daemon);
     log_info("stopping", "signal",
-             number == SIGINT    ? "INT"
-             : number == SIGTERM ? "TERM"
-                                 : "HUP",
+             number == SIGINT       ? "INT"
+             : number == SIGTERM    ? "TERM"
+             : number == BECOME_NEW ? "none: updated"
+                                    : "HUP",
              NULL);
     struct sigaction second = {.sa_handler = on_second_signal};
     sigaction(SIGTERM, &second, NULL);
@@ -365,7 +405,7 @@ static void stop(struct daemon *daemon, int number)
     sigaddset(&mask, SIGTERM);
     sigaddset(&mask, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
-    links_stop(daemon->links, LEAVE_USER_STOP);
+    links_stop(daemon->links, number == BECOME_NEW ? LEAVE_UPDATE : LEAVE_USER_STOP);
     if (daemon->host.views)
         views_stop(daemon->host.views); // the terminals wait for the last words of all channels
     bool hung_up = terminals_shut_down(daemon->host.terminals, TERMINAL_HANGUP_MS + KILL_TREE_MS);
@@ -380,11 +420,35 @@ static void stop(struct daemon *daemon, int number)
     log_info("stopped", NULL);
 }
 
+// The same process goes on as the new version, with the same command line.
+static void become_new(struct daemon *daemon, int argc, char **argv)
+{
+    const char *program = upgrade_program(daemon->upgrade);
+    const char **words = mem_array((size_t)argc + 3, sizeof *words);
+    size_t count = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--trial") == 0)
+            i++; // that of this version
+        else
+            words[count++] = argv[i];
+    }
+    words[count++] = "--trial";
+    words[count] = upgrade_trial(daemon->upgrade);
+    io_close(&daemon->lock);
+    execv(program, (char *const *)words);
+    log_error("cannot start the new version", "program", program, "why", strerrordesc_np(errno),
+              NULL);
+    _exit(1);
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon daemon;
     start(&daemon, argc, argv);
-    stop(&daemon, serve(&daemon));
+    int end = serve(&daemon);
+    stop(&daemon, end);
+    if (end == BECOME_NEW)
+        become_new(&daemon, argc, argv);
     // Threads may still be dialing; there is nothing of theirs that has to be waited for.
     _exit(0);
 }

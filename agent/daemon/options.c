@@ -15,6 +15,7 @@ static void usage(FILE *out)
           "  --virtual-desktop SIZE  make a screen of WIDTHxHEIGHT with Xvfb\n"
           "  --virtual-display NAME  the display it shall be, :99\n"
           "  --wait               wait for the lock and for a connection\n"
+          "  --updater PROGRAM    updates this installation when a control plane asks\n"
           "  --trial FILE         remove this file when up: the version is good\n"
           "  --version\n",
           out);
@@ -30,6 +31,7 @@ void options_parse(int argc, char **argv, struct options *options)
         VIRTUAL_DESKTOP,
         VIRTUAL_DISPLAY,
         TRIAL,
+        UPDATER,
         WAIT,
         VERSION,
         HELP
@@ -42,6 +44,7 @@ void options_parse(int argc, char **argv, struct options *options)
         {"virtual-desktop", required_argument, NULL, VIRTUAL_DESKTOP},
         {"virtual-display", required_argument, NULL, VIRTUAL_DISPLAY},
         {"trial", required_argument, NULL, TRIAL},
+        {"updater", required_argument, NULL, UPDATER},
         {"wait", no_argument, NULL, WAIT},
         {"version", no_argument, NULL, VERSION},
         {"help", no_argument, NULL, HELP},
@@ -70,6 +73,9 @@ void options_parse(int argc, char **argv, struct options *options)
             break;
         case TRIAL:
             options->trial = optarg;
+            break;
+        case UPDATER:
+            options->updater = optarg;
             break;
         case WAIT:
             options->wait = true;

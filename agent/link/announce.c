@@ -16,6 +16,7 @@
 #include "ops/metrics.h"
 #include "ops/op.h"
 #include "proto/encode.h"
+#include "upgrade/receipt.h"
 
 enum { ANNOUNCE_ARENA_BYTES = 64 * 1024 };
 
@@ -103,6 +104,9 @@ void link_send_hello(struct link *link)
     hello.update_channel = connection->update_channel;
     hello.resume_token = connection->resume_token;
     hello.binary_sha256 = (char *)shared->binary_sha256;
+    hello.completed_update_operation_id = (char *)shared->receipt->operation_id;
+    hello.completed_update_target_version = (char *)shared->receipt->target_version;
+    hello.completed_update_binary_sha256 = (char *)shared->receipt->binary_sha256;
     send_message(link, link->session, true, &hello.base);
     arena_fini(&arena);
 }
@@ -167,4 +171,26 @@ void link_send_goodbye(struct link *link, struct session *session, enum link_lea
     event.event_case = OG__AGENT_EVENT__EVENT_GOING_OFFLINE;
     event.going_offline = &goodbye;
     send_event(link, session, &event);
+}
+
+// Like a reply: on the session that there is, or on the next one if that comes soon.
+void link_tell_update(void *link_, const Og__AgentUpdateProgress *progress)
+{
+    struct link *link = link_;
+    struct buffer data;
+    Og__AgentEvent event = OG__AGENT_EVENT__INIT;
+    event.event_case = OG__AGENT_EVENT__EVENT_AGENT_UPDATE_PROGRESS;
+    event.agent_update_progress = (Og__AgentUpdateProgress *)progress;
+    buffer_init(&data, ANNOUNCE_BYTES_MAX);
+    pthread_mutex_lock(&link->lock);
+    struct subjects subjects = link->subjects;
+    bool legacy = link->legacy;
+    event.agent_id = link->connection->agent_id;
+    bool encoded = encode_append(&event.base, &data);
+    pthread_mutex_unlock(&link->lock);
+    for (int i = 0; encoded && i < ADDRESSES; i++)
+        if (i != ADDRESS_LEGACY || legacy)
+            link_reply(link, subjects.at[i].events, data.data, data.size,
+                       clock_mono_ms() + LATE_REPLY_MS);
+    buffer_fini(&data);
 }

@@ -18,6 +18,7 @@
 #include "ops/wire_error.h"
 #include "proto/envelope.h"
 #include "relay/relay.h"
+#include "upgrade/upgrade.h"
 
 // One request, from its arrival to its reply.
 struct call {
@@ -176,6 +177,57 @@ static void answer_ping(struct call *call)
     ping.agent_monotonic_ms = (uint64_t)(clock_mono_ms() - call->link->shared->started_ms);
     response.result_case = OG__CONTROL_RESPONSE__RESULT_PING;
     response.ping = &ping;
+    answer(call, &response);
+}
+
+static void hold_link(void *link)
+{
+    link_hold(link);
+}
+
+static void answer_update(struct call *call)
+{
+    const struct upgrade_link link = {call->link, link_tell_update, hold_link, link_drop};
+    Og__AgentUpdateApplyResponse accepted = OG__AGENT_UPDATE_APPLY_RESPONSE__INIT;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    struct upgrade_refusal refusal;
+    struct agent_error error;
+    if (upgrade_ask(call->link->shared->upgrade, call->request.message->agent_update_apply, &link,
+                    &accepted, &refusal)) {
+        response.result_case = OG__CONTROL_RESPONSE__RESULT_AGENT_UPDATE_APPLY;
+        response.agent_update_apply = &accepted;
+    } else {
+        agent_error_init(&error, &call->arena, refusal.code, refusal.retryable, refusal.message);
+        agent_error_detail(&error, "failure_code", refusal.failure_code);
+        response.error = &error.wire;
+    }
+    answer(call, &response);
+}
+
+// While an update goes on, only what looks after running work is served.
+static bool waits_for_update(const struct call *call)
+{
+    switch (call->request.message->op_case) {
+    case OG__CONTROL_REQUEST__OP_PING:
+    case OG__CONTROL_REQUEST__OP_OP_CANCEL:
+    case OG__CONTROL_REQUEST__OP_OP_QUERY:
+    case OG__CONTROL_REQUEST__OP_OP_ATTACH:
+    case OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY:
+        return false;
+    default:
+        return upgrade_busy(call->link->shared->upgrade);
+    }
+}
+
+static void answer_updating(struct call *call)
+{
+    struct agent_error error;
+    Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;
+    agent_error_init(&error, &call->arena, OG__ERROR_CODE__ERROR_CODE_DRAINING, true,
+                     "busy: the agent is about to be updated");
+    agent_error_detail(&error, "op", call->entry->name);
+    agent_error_detail(&error, "reason", "agent_update");
+    response.error = &error.wire;
     answer(call, &response);
 }
 
@@ -358,6 +410,10 @@ static bool refuse(struct call *call)
             fail_because(&why, FAIL_UNSUPPORTED, "this agent does not serve %s", call->entry->name);
         break;
     default:
+        if (waits_for_update(call)) {
+            answer_updating(call);
+            return true;
+        }
         if (!call->request.has_nul)
             return false;
         fail_because(&why, FAIL_INVALID, "a text of the request holds a NUL byte");
@@ -385,6 +441,9 @@ static void handle(struct call *call, const void *data, size_t size)
         call_free(call);
     } else if (call->entry->handling == OP_PING) {
         answer_ping(call);
+        call_free(call);
+    } else if (call->entry->handling == OP_UPDATE) {
+        answer_update(call);
         call_free(call);
     } else {
         submit(call);

@@ -14,6 +14,8 @@ struct capacity;
 struct connection;
 struct link;
 struct op_host;
+struct receipt;
+struct upgrade;
 struct workers;
 
 // What all links of the process share. Made once, outlives every link.
@@ -22,9 +24,11 @@ struct link_shared {
     struct admission *admission;
     struct workers *workers;
     struct capacity *capacity;
-    const char *ca_file;       // a private CA, or NULL
-    const char *machine_name;  // of the hello, valid UTF-8
-    const char *binary_sha256; // of the running program; "" when unknown
+    const char *ca_file;           // a private CA, or NULL
+    const char *machine_name;      // of the hello, valid UTF-8
+    const char *binary_sha256;     // of the running program; "" when unknown
+    struct upgrade *upgrade;       // upgrade/upgrade.h
+    const struct receipt *receipt; // of the last update
     char instance_id[UUID_BYTES];
     int64_t started_ms;              // clock_mono_ms of the process start
     void (*changed)(void *argument); // a link changed its state; from any thread

@@ -10,6 +10,7 @@
 #include "link/session.h"
 #include "link/subjects.h"
 #include "ops/desktop.h"
+#include "proto/opengeni_agent.pb-c.h"
 
 struct cancel;
 struct outbox;
@@ -78,6 +79,8 @@ enum session_loss link_serve(struct link *link, struct session *session, bool le
 // announce.c. All publish on the current session, on each address it has.
 void link_send_hello(struct link *link);
 void link_send_heartbeat(struct link *link);
+// From any thread: how far an update is (a link, and Og__AgentUpdateProgress).
+void link_tell_update(void *link, const Og__AgentUpdateProgress *progress);
 void link_send_goodbye(struct link *link, struct session *session, enum link_leave reason);
 
 // intake.c: the message callback of a session.

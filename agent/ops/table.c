@@ -69,7 +69,8 @@ static const struct op_entry table[] = {
         LACKING("browser_frames_open", "browser controller sidecar is unavailable"),
     [OG__CONTROL_REQUEST__OP_COMPUTER_FRAMES_OPEN] =
         LACKING("computer_frames_open", "interaction controller sidecar is unavailable"),
-    [OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY] = REFUSED("agent_update_apply", OP_UNSUPPORTED),
+    [OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY] = {.name = "agent_update_apply",
+                                                    .handling = OP_UPDATE},
 };
 
 const struct op_entry *op_find(const Og__ControlRequest *request)

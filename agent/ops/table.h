@@ -6,6 +6,7 @@
 enum op_handling {
     OP_PING,        // answered in place: never waits, never refused
     OP_WORK,        // runs on a worker
+    OP_UPDATE,      // answered in place; its work is no operation (upgrade/upgrade.h)
     OP_MISUSED,     // not an inbound operation: PROTOCOL
     OP_UNSUPPORTED, // this build cannot do it
 };

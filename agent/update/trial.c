@@ -13,6 +13,11 @@ static char *file_name(const char *version)
     return mem_printf("trial-%s", version);
 }
 
+char *trial_file(const struct layout *layout, const char *version)
+{
+    return mem_printf("%s/trial-%s", layout->root.path, version);
+}
+
 void trial_begin(const struct layout *layout, const char *version)
 {
     char *name = file_name(version);
@@ -56,7 +61,7 @@ enum trial trial_start(char **file)
         *file = mem_printf("%s/current/bin/opengeni-agent", layout.root.path);
         trial = TRIAL_LOST;
     } else if (before >= 0) {
-        *file = mem_printf("%s/trial-%s", layout.root.path, layout.own);
+        *file = trial_file(&layout, layout.own);
         trial = TRIAL_ON;
     }
     layout_fini(&layout);

@@ -14,6 +14,10 @@ enum trial {
     TRIAL_LOST, // too many have failed: the previous version is the current one again
 };
 
+// The file, for whoever removes it. Freed with mem_free.
+char *trial_file(const struct layout *layout, const char *version)
+    __attribute__((malloc, warn_unused_result));
+
 // To be called for each start of the agent. *file (freed with mem_free) is what the daemon has to
 // remove when TRIAL_ON, and the program to be started instead of this one when TRIAL_LOST.
 enum trial trial_start(char **file);

@@ -20,7 +20,8 @@ import time
 
 import pytest
 
-from rig import BUILD
+from natsclient import wait_until
+from rig import BUILD, ControlError, Runtime, connection_document, pb
 
 SOURCE = os.path.join(os.path.dirname(__file__), "../..")
 SEED, KEY_ID = bytes(range(32)), bytes(range(1, 9))
@@ -461,3 +462,156 @@ def test_uninstall_forgets_what_is_its_own_and_nothing_else(installed, tmp_path)
     assert installed.run("uninstall", "--purge").returncode == 0
     assert not config.exists()
     assert "nothing to forget" in installed.run("uninstall", "--purge").stdout
+
+
+# Updates that a control plane asks for.
+
+class Managed:
+    """An installation whose daemon serves a control plane."""
+
+    def __init__(self, installed, release, server):
+        self.installed, self.runtime = installed, Runtime(server)
+        legacy = installed.config
+        legacy.mkdir(mode=0o700)
+        (legacy / "credentials.json").write_text(json.dumps(connection_document(server.port)))
+        (legacy / "agent.ini").write_text("display = none\n")
+        for name in ("credentials.json", "agent.ini"):
+            (legacy / name).chmod(0o600)
+        self.log = installed.home / "agent.log"
+        self.environment = {**installed.environment, "OPENGENI_INSTALL_BASE_URL": release.url, "OPENGENI_LOG": "debug"}
+        self.process = None
+
+    def start(self):
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([self.installed.agent, "run"], env=self.environment, cwd=self.installed.home,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.runtime.wait_online()
+        self.sha256 = self.runtime.hellos[-1][2].binary_sha256
+        return self
+
+    def ask(self, operation="0a1b2c3d-1111-4111-8111-111111111111", **changed):
+        return self.runtime.call("agent_update_apply", **{
+            "operation_id": operation, "target_version": NEXT, "channel": "stable",
+            "expected_current_version": VERSION, "expected_current_sha256": self.sha256,
+            "release_base_url": "https://releases.invalid", **changed})
+
+    def refused(self, **changed):
+        with pytest.raises(ControlError) as failure:
+            self.ask(**changed)
+        return failure.value.code, failure.value.detail.get("failure_code"), failure.value.retryable
+
+    def stages(self):
+        """Told on both addresses: once each."""
+        told = [e.agent_update_progress for _, s, e in list(self.runtime.events)
+                if e.WhichOneof("event") == "agent_update_progress" and ".connection." in s]
+        return [(pb.AgentUpdateStage.Name(p.stage).replace("AGENT_UPDATE_STAGE_", ""), p) for p in told]
+
+    def wait_for_stage(self, name):
+        return wait_until(lambda: [p for stage, p in self.stages() if stage == name], 60, what=f"{name}: {self.log}")[0]
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+
+@pytest.fixture
+def managed(installed, release, server):
+    made = Managed(installed, release, server)
+    yield made
+    made.stop()
+
+
+def test_a_control_plane_updates_the_agent(managed, release):
+    release.offer(rollout_percent=0)  # whoever asks for it need not wait for a turn
+    managed.start()
+    before = len(managed.runtime.hellos)
+    answer = managed.ask()
+    assert answer.accepted and answer.current_version == VERSION and answer.target_version == NEXT
+    assert answer.current_sha256 == managed.sha256
+    restarting = managed.wait_for_stage("RESTARTING")
+    assert [stage for stage, _ in managed.stages()] == ["ACCEPTED", "WAITING_FOR_IDLE", "DOWNLOADING", "VERIFYING",
+                                                        "APPLYING", "RESTARTING"]
+    managed.runtime.wait_online(timeout=40, after=before + 1)
+    wait_until(lambda: managed.runtime.hellos[-1][2].agent_version == NEXT, 40, what="the new version's hello")
+    hello = managed.runtime.hellos[-1][2]
+    assert hello.binary_sha256 == restarting.expected_binary_sha256 == hello.completed_update_binary_sha256
+    assert hello.completed_update_target_version == NEXT
+    assert hello.completed_update_operation_id == restarting.operation_id
+    assert {goodbye.reason for _, goodbye in managed.runtime.goodbyes()} == {2}
+    assert managed.process.poll() is None  # the same process, not a new one
+    assert managed.runtime.call("exec", command=["/bin/sh", "-c", "echo here"]).stdout == b"here\n"
+    receipt = managed.installed.config / "completed-update.json"
+    assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
+    assert os.path.exists(managed.installed.lib / f"trial-{NEXT}")
+    managed.stop()
+    assert not os.path.exists(managed.installed.lib / f"trial-{NEXT}")
+    receipt.write_text("nonsense")
+    count = len(managed.runtime.hellos)
+    managed.start()
+    wait_until(lambda: len(managed.runtime.hellos) > count, 20, what="a hello")
+    assert managed.runtime.hellos[-1][2].completed_update_operation_id == ""
+
+
+def test_an_update_waits_for_what_runs_and_nothing_new_begins(managed, release):
+    release.offer()
+    managed.start()
+    results = []
+    runs = threading.Thread(target=lambda: results.append(managed.runtime.call(
+        "exec", command=["/bin/sh", "-c", "echo begun >started; while [ ! -e go ]; do sleep 0.1; done; echo done"],
+        timeout=60)))
+    runs.start()
+    wait_until(lambda: (managed.installed.home / "started").exists(), 20, what="the command")
+    assert managed.ask().accepted
+    managed.wait_for_stage("WAITING_FOR_IDLE")
+    with pytest.raises(ControlError) as failure:
+        managed.runtime.call("exec", command=["/bin/true"])
+    assert failure.value.code == "DRAINING" and failure.value.retryable
+    assert failure.value.detail["reason"] == "agent_update" and failure.value.detail["op"] == "exec"
+    assert managed.runtime.ping().nonce == 7
+    assert managed.ask().accepted  # the same once more
+    assert managed.refused(operation="ffffffff-1111-4111-8111-111111111111") == (
+        "DRAINING", "update_already_in_progress", True)
+    time.sleep(0.5)
+    assert [stage for stage, _ in managed.stages()] == ["ACCEPTED", "WAITING_FOR_IDLE"]
+    (managed.installed.home / "go").write_text("")
+    managed.wait_for_stage("RESTARTING")
+    runs.join()
+    assert results[0].stdout == b"done\n"
+
+
+def test_an_update_that_fails_leaves_the_agent_at_work(managed, release):
+    release.offer(replace={"opengeni-agentd": "#!/bin/sh\nexit 1\n"})
+    managed.start()
+    assert managed.ask().accepted
+    failed = managed.wait_for_stage("FAILED")
+    assert failed.error_code == "startup_preflight_failed_rolled_back"
+    assert failed.rolled_back and not failed.retryable
+    wait_until(lambda: managed.runtime.call("exec", command=["/bin/true"]).exit_code == 0, 10, what="work again")
+    release.offer()
+    spoil_signature(release)
+    assert managed.ask("ffffffff-1111-4111-8111-111111111111").accepted
+    wait_until(lambda: len([s for s, _ in managed.stages() if s == "FAILED"]) == 2, 60, what="the second failure")
+    failed = managed.stages()[-1][1]
+    assert failed.error_code == "artifact_verification_failed" and failed.retryable and not failed.rolled_back
+    assert managed.ask("eeeeeeee-1111-4111-8111-111111111111", target_version=AFTER).accepted
+    wait_until(lambda: len([s for s, _ in managed.stages() if s == "FAILED"]) == 3, 60, what="the third failure")
+    assert managed.stages()[-1][1].error_code == "target_manifest_mismatch"
+    assert managed.installed.version() == VERSION
+
+
+def test_a_request_that_does_not_fit_is_refused(managed, release):
+    managed.start()
+    for changed in ({"operation": "x"}, {"target_version": "v1.0.1"}, {"channel": "nightly"},
+                    {"release_base_url": "file:///x"}, {"expected_current_version": "9.9.9"},
+                    {"expected_current_sha256": "0" * 64}):
+        assert managed.refused(**changed) == ("PROTOCOL", "update_precondition_failed", False), changed
+
+
+def test_a_packaged_agent_is_not_updated_by_a_control_plane(online):
+    _, runtime = online
+    with pytest.raises(ControlError) as failure:
+        runtime.call("agent_update_apply", operation_id="0a1b2c3d-1111-4111-8111-111111111111", target_version=NEXT,
+                     channel="stable", expected_current_version=VERSION, release_base_url="https://x")
+    assert failure.value.code == "UNSUPPORTED" and not failure.value.retryable
+    assert failure.value.detail["failure_code"] == "update_managed_by_package"

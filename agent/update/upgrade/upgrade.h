@@ -1,0 +1,57 @@
+// An update that a control plane asks for (control-plane 15). One at a time in the process, on
+// whatever link it came in. While it goes on no new work begins; when what runs has ended, the
+// program "opengeni-agent" of this installation fetches, verifies and installs the release, and the
+// daemon becomes the new one.
+#pragma once
+
+#include <stdbool.h>
+
+#include "config/secure_dir.h"
+#include "proto/opengeni_agent.pb-c.h"
+
+struct upgrade_setup {
+    const char *updater; // path of opengeni-agent; NULL: somebody else updates this installation
+    const char *version, *sha256; // of the running program
+    const char *config_dir;
+    const char *ca_file;          // NULL: none
+    bool (*idle)(void *argument); // nothing runs and nothing waits to run
+    void *argument;
+};
+
+// The link that asked. It is held until the update has ended.
+struct upgrade_link {
+    void *link;
+    void (*tell)(void *link, const Og__AgentUpdateProgress *progress);
+    void (*hold)(void *link);
+    void (*drop)(void *link);
+};
+
+struct upgrade;
+
+struct upgrade *upgrade_new(const struct upgrade_setup *setup);
+
+// An update goes on: other requests are to be refused.
+bool upgrade_busy(const struct upgrade *upgrade);
+
+struct upgrade_refusal {
+    Og__ErrorCode code;
+    bool retryable;
+    const char *failure_code; // for the control plane
+    const char *message;      // for people
+};
+
+// True: accepted, and what out points to lives in the request, or for ever. False with the reason.
+// Called by one thread, which must not wait.
+bool upgrade_ask(struct upgrade *upgrade, const Og__AgentUpdateApplyRequest *request,
+                 const struct upgrade_link *link, Og__AgentUpdateApplyResponse *out,
+                 struct upgrade_refusal *refusal) __attribute__((warn_unused_result));
+
+// Readable once the new version is in place and this process has to become it.
+int upgrade_fd(const struct upgrade *upgrade);
+
+// Then: the program to become, and the file that it removes when it is up (update/trial.h).
+const char *upgrade_program(const struct upgrade *upgrade);
+const char *upgrade_trial(const struct upgrade *upgrade);
+
+// Ends what goes on; for the end of the process.
+void upgrade_stop(struct upgrade *upgrade);
