@@ -52,6 +52,7 @@ static const struct route {
     {HTTP_GET, "/api/machines", ADMIN, api_machines},
     {HTTP_GET, "/api/machines/*", ADMIN, api_machine},
     {HTTP_GET, "/api/machines/*/metrics", ADMIN, api_machine_metrics},
+    {HTTP_GET, "/api/machines/*/channels", ADMIN, api_channels},
     {HTTP_POST, "/api/machines/*/revoke", ADMIN, api_revoke},
     {HTTP_POST, "/api/machines/*/rename", ADMIN, api_rename},
     {HTTP_POST, "/api/machines/*/stream-token", ADMIN, api_stream_token},

@@ -39,6 +39,9 @@ API_HANDLER(api_control);
 API_HANDLER(api_machines);
 API_HANDLER(api_machine);
 API_HANDLER(api_machine_metrics);
+// GET /api/machines/MACHINE/channels: {"id": ..., "channels": [{"channel": "ch-...", "port": 7681,
+// "agent": true, "viewer": false, "idle_ms": 1200}]}, what the machine has at the relay now.
+API_HANDLER(api_channels);
 API_HANDLER(api_revoke);
 API_HANDLER(api_rename);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -11,6 +12,8 @@
 #include "hub/http.h"
 #include "hub/hub.h"
 #include "hub/machine_json.h"
+#include "hub/relay/relay.h"
+#include "hub/relay/socket.h"
 #include "hub/roster.h"
 #include "hub/signed_token.h"
 
@@ -99,6 +102,26 @@ void api_machine_metrics(struct hub *hub, const char *text, const struct http_re
             answer_error(response, 503, "unavailable", true, "the history cannot be read");
     }
     mem_free(since);
+}
+
+static void add_channel(void *channels, const struct relay_sight *sight)
+{
+    json_array_append_new(channels,
+                          json_pack("{s:s, s:I, s:b, s:b, s:I}", "channel", sight->channel, "port",
+                                    (json_int_t)sight->port, "agent", sight->agent, "viewer",
+                                    sight->viewer, "idle_ms", (json_int_t)sight->idle_ms));
+}
+
+void api_channels(struct hub *hub, const char *text, const struct http_request *request,
+                  struct http_response *response)
+{
+    (void)request;
+    char id[UUID_BYTES];
+    if (!resolve(hub, text, id, response))
+        return;
+    json_t *channels = json_array();
+    relay_each(relay_socket_relay(hub->relay), id, clock_mono_ms(), add_channel, channels);
+    answer_json(response, 200, json_pack("{s:s, s:o}", "id", id, "channels", channels));
 }
 
 static void answer_decision(struct http_response *response, bool done, const char *id,

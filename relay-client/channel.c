@@ -164,10 +164,20 @@ static bool was_reaped(const struct channel *channel, int64_t now)
            now - channel->relay->dropped_ms > CHANNEL_REAPED_ALONE_MS;
 }
 
+// A token that has expired, or a relay that is mistaken, is mended in time by whoever looks after
+// the machine. When the control plane has disowned it as well, nobody is there to see what goes on.
+static bool was_refused_enough(const struct channel *channel, int64_t now)
+{
+    int64_t patience = atomic_load(&channel->relay->refused_ms);
+    if (atomic_load(&channel->relay->disowned))
+        patience /= CHANNEL_DISOWNED_PART;
+    return channel->refused_since_ms && now - channel->refused_since_ms >= patience;
+}
+
 static bool has_waited_enough(const struct channel *channel, int64_t now)
 {
     return (channel->policy.give_up_ms && now - channel->lost_ms >= channel->policy.give_up_ms) ||
-           (channel->refused_since_ms && now - channel->refused_since_ms >= CHANNEL_REFUSED_MS);
+           was_refused_enough(channel, now);
 }
 
 static void lost_after_live(struct channel *channel, const struct fail *why, int64_t at_least_ms)
@@ -181,6 +191,8 @@ static void lost_after_live(struct channel *channel, const struct fail *why, int
             channel->attempts = 0;
         channel->lost_ms = channel->relay->dropped_ms = now;
     }
+    if (was_refused_enough(channel, now))
+        log_warn("a channel ends: the relay has refused it for long", "channel", channel->id, NULL);
     if (reaped || has_waited_enough(channel, now)) {
         channel_end(channel, why);
         return;

@@ -15,6 +15,8 @@ static void set(struct relay *relay, const struct relay_settings *settings)
     relay->ca_file = settings->ca_file ? mem_string(settings->ca_file) : NULL;
     atomic_store(&relay->may_input, settings->may_input);
     atomic_store(&relay->first_ms, settings->first_ms ? settings->first_ms : CHANNEL_FIRST_MS);
+    atomic_store(&relay->refused_ms,
+                 settings->refused_ms ? settings->refused_ms : CHANNEL_REFUSED_MS);
     atomic_store(&relay->silence_ms,
                  settings->silence_ms ? settings->silence_ms : CHANNEL_SILENCE_MS);
 }
@@ -81,6 +83,11 @@ bool relay_is_named(struct relay *relay)
 bool relay_may_input(struct relay *relay)
 {
     return atomic_load(&relay->may_input);
+}
+
+void relay_disown(struct relay *relay, bool disowned)
+{
+    atomic_store(&relay->disowned, disowned);
 }
 
 const char *relay_workspace_id(const struct relay *relay)

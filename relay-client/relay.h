@@ -17,6 +17,7 @@ struct relay_settings {
     const char *ca_file; // a private CA beside the system's, or NULL
     bool may_input;      // the owner lets viewers of the desktop use keyboard and pointer
     int64_t first_ms;    // for a channel's first registration; 0: CHANNEL_FIRST_MS
+    int64_t refused_ms;  // of refusals, until a terminal ends; 0: CHANNEL_REFUSED_MS
     int64_t silence_ms;  // until it counts as dead, asked after a third; 0: CHANNEL_SILENCE_MS
 };
 
@@ -26,6 +27,10 @@ void relay_unref(struct relay *relay); // NULL is accepted
 
 // New values of the rest. From any thread.
 void relay_change(struct relay *relay, const struct relay_settings *settings);
+
+// The control plane does not know this machine any more, as far as that can be told, or knows it
+// (again). Terminals that the relay refuses as well end CHANNEL_DISOWNED_PART times sooner.
+void relay_disown(struct relay *relay, bool disowned);
 
 bool relay_is_named(struct relay *relay);  // there is one
 bool relay_may_input(struct relay *relay); // now

@@ -12,7 +12,8 @@ struct channel;
 
 struct relay {
     atomic_uint references;
-    atomic_int_fast64_t first_ms, silence_ms; // as in relay_settings
+    atomic_int_fast64_t first_ms, refused_ms, silence_ms; // as in relay_settings
+    atomic_bool disowned;
     char *workspace_id, *agent_id;
     atomic_bool may_input;
     pthread_mutex_t lock; // of the three

@@ -1,5 +1,5 @@
 // Tokens as the control plane hands them out: "<prefix>_<base64url of JSON>.<signature>". The agent
-// cannot verify them; what is read here is for display and warnings, never for a decision.
+// cannot verify them; what is read here is for display, warnings and patience, and gives no right.
 #pragma once
 
 #include <stdbool.h>

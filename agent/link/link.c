@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "base/workers.h"
+#include "config/bearer.h"
 #include "link/backoff.h"
 #include "link/link_private.h"
 #include "link/outbox.h"
@@ -135,6 +136,12 @@ static bool has_new_connection(struct link *link)
     return has;
 }
 
+static void forget_denial(struct link *link)
+{
+    link->denied_since_ms = 0;
+    relay_disown(link->relay, false);
+}
+
 static bool take_new_connection(struct link *link)
 {
     struct relay *left = NULL;
@@ -160,7 +167,7 @@ static bool take_new_connection(struct link *link)
     if (left)
         leave_relay(link, left);
     link->attempt = 0;
-    link->denied_since_ms = 0;
+    forget_denial(link);
     link->fenced_only_until_ms = 0;
     link->session_life_ms = 0;
     return true;
@@ -204,6 +211,16 @@ static void report_denial(struct link *link, const struct fail *why)
               "connection", link->id, "run", command, NULL);
 }
 
+// A refusal that lasts, of a bearer that has not expired: the machine is revoked or replaced. Of
+// one that has, whoever looks after the machine may just be about to enrol it again.
+static bool is_disowned(const struct link *link, bool denied)
+{
+    int64_t expires_s;
+    return denied && clock_mono_ms() - link->denied_since_ms >= LINK_DENIED_ADVICE_MS &&
+           bearer_read(link->connection->nats_bearer, clock_wall_ms() / 1000, &expires_s) !=
+               BEARER_EXPIRED;
+}
+
 // Sleeps between two attempts. A stop or new credentials end it at once.
 static void back_off(struct link *link, bool denied)
 {
@@ -212,6 +229,7 @@ static void back_off(struct link *link, bool denied)
     int64_t until = clock_mono_ms() + delay;
     struct timespec at = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
     pthread_mutex_lock(&link->lock);
+    relay_disown(link->relay, is_disowned(link, denied));
     link_set_state(link, denied ? LINK_DENIED : LINK_BACKOFF);
     link->status.next_retry_ms = clock_wall_ms() + delay;
     while (!link->leave_asked && !link->next_connection)
@@ -337,11 +355,11 @@ static void run_once(struct link *link)
         if (denied)
             report_denial(link, &dialed.why);
         else
-            link->denied_since_ms = 0;
+            forget_denial(link);
         back_off(link, denied);
         return;
     }
-    link->denied_since_ms = 0;
+    forget_denial(link);
     enum session_loss loss = link_serve(link, dialed.session, dialed.legacy);
     if (loss == SESSION_ALIVE) {
         say_goodbye(link, link_leave_asked(link) ? link->leave_reason : LEAVE_USER_STOP);

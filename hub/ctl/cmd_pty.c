@@ -6,9 +6,12 @@
 #include "base/buffer.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "ctl/columns.h"
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
+#include "ctl/hub.h"
 #include "ctl/terminal.h"
+#include "ctl/units.h"
 
 static bool parse_size(const char *text, unsigned *cols, unsigned *rows)
 {
@@ -96,6 +99,74 @@ static int open_one(struct ctl *ctl, char **command, int count)
     return STATUS_OK;
 }
 
+// What the hub's relay has of it. Those that look for a relay just now
+// are missing; they are back within seconds.
+static json_t *ask_for_channels(struct ctl *ctl)
+{
+    struct fault fault;
+    json_t *answer = NULL;
+    if (!ctl->has_hub) {
+        fault_set(&fault, FAULT_LOCAL, "this asks a hub, and there is none here; see --hub");
+        ctl_fault(ctl, &fault);
+        return NULL;
+    }
+    char *path = mem_printf("/api/machines/%s/channels", ctl->machine.agent);
+    if (!hub_ask(&ctl->hub, path, NULL, CTL_HUB_MS, &answer, &fault))
+        ctl_fault(ctl, &fault);
+    mem_free(path);
+    return answer;
+}
+
+static bool is_terminal(json_t *channel)
+{
+    return json_integer_value(json_object_get(channel, "port")) == TERMINAL_PORT &&
+           json_is_true(json_object_get(channel, "agent")) &&
+           json_is_string(json_object_get(channel, "channel"));
+}
+
+static void print_list(json_t *terminals)
+{
+    static const char *const heads[] = {"PTY", "VIEWER", "-IDLE", NULL};
+    struct columns *table = columns_new(heads);
+    json_t *terminal;
+    size_t i;
+    json_array_foreach(terminals, i, terminal)
+    {
+        columns_add(table, json_string_value(json_object_get(terminal, "pty")));
+        columns_add(table, json_is_true(json_object_get(terminal, "viewer")) ? "yes" : "no");
+        columns_add(table, unit_age_text(json_integer_value(json_object_get(terminal, "idle_ms"))));
+    }
+    columns_print(table, stdout);
+    columns_free(table);
+}
+
+static int list_all(struct ctl *ctl)
+{
+    json_t *answer = ask_for_channels(ctl), *channel;
+    size_t i;
+    if (!answer)
+        return ctl->status;
+    json_t *terminals = json_array();
+    json_array_foreach(json_object_get(answer, "channels"), i, channel)
+    {
+        if (!is_terminal(channel))
+            continue;
+        json_t *terminal = json_object();
+        json_object_set(terminal, "pty", json_object_get(channel, "channel"));
+        json_object_set(terminal, "viewer", json_object_get(channel, "viewer"));
+        json_object_set(terminal, "idle_ms", json_object_get(channel, "idle_ms"));
+        json_array_append_new(terminals, terminal);
+    }
+    json_decref(answer);
+    if (ctl->json) {
+        ctl_json(terminals);
+        return ctl->status;
+    }
+    print_list(terminals);
+    json_decref(terminals);
+    return ctl->status;
+}
+
 static int run(struct ctl *ctl, struct arguments *args)
 {
     const char *value;
@@ -104,14 +175,18 @@ static int run(struct ctl *ctl, struct arguments *args)
     static const struct {
         const char *name;
         int min, max; // operands
-    } verbs[] = {
-        {"open", 2, ARGUMENTS_LONG_ONLY}, {"close", 3, 3}, {"resize", 4, 4}, {"write", 3, 3}};
+    } verbs[] = {{"open", 2, ARGUMENTS_LONG_ONLY},
+                 {"list", 2, 2},
+                 {"close", 3, 3},
+                 {"resize", 4, 4},
+                 {"write", 3, 3}};
+    enum { VERBS = sizeof verbs / sizeof *verbs };
     const char *verb = args->operand_count ? args->operands[0] : "";
     size_t i = 0;
-    while (i < 4 && strcmp(verbs[i].name, verb) != 0)
+    while (i < VERBS && strcmp(verbs[i].name, verb) != 0)
         i++;
-    if (i == 4)
-        return ctl_misuse(ctl, "the first word is open, close, resize or write");
+    if (i == VERBS)
+        return ctl_misuse(ctl, "the first word is open, list, close, resize or write");
     if (!ctl_operands(ctl, args, verbs[i].min, verbs[i].max) ||
         !ctl_machine(ctl, args->operands[1]))
         return ctl->status;
@@ -120,8 +195,10 @@ static int run(struct ctl *ctl, struct arguments *args)
     case 0:
         return open_one(ctl, rest, args->operand_count - 2);
     case 1:
-        return close_one(ctl, rest[0]);
+        return list_all(ctl);
     case 2:
+        return close_one(ctl, rest[0]);
+    case 3:
         return resize_one(ctl, rest[0], rest[1]);
     default:
         return write_to(ctl, rest[0]);
@@ -132,13 +209,16 @@ static const struct argument no_arguments[] = {{0}};
 
 const struct command command_pty = {
     .name = "pty",
-    .operands = "open|close|resize|write MACHINE [PTY|CMD]...",
+    .operands = "open|list|close|resize|write MACHINE [PTY|CMD]...",
     .summary = "Look after terminals without showing them",
-    .notes = "  pty open MACHINE [CMD [ARG]...]       opens one and prints its id\n"
-             "  pty close MACHINE PTY                 ends one and what runs in it\n"
-             "  pty resize MACHINE PTY COLUMNSxROWS   0 keeps what is\n"
-             "  pty write MACHINE PTY                 types what standard input holds\n\n"
-             "There is no list: machines do not tell which terminals they have.\n",
+    .notes =
+        "  pty open MACHINE [-- CMD [ARG]...]    opens one and prints its id\n"
+        "  pty list MACHINE                      those at the hub's relay now\n"
+        "  pty close MACHINE PTY                 ends one and what runs in it\n"
+        "  pty resize MACHINE PTY COLUMNSxROWS   0 keeps what is\n"
+        "  pty write MACHINE PTY                 types what standard input holds\n\n"
+        "A machine does not tell which terminals it has, but a hub sees who is at its relay. IDLE\n"
+        "is the time since something was typed or printed, or somebody came or went.\n",
     .arguments = no_arguments,
     .run = run,
 };

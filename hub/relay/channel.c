@@ -68,6 +68,20 @@ bool channel_raise_floors(struct channel *channel, const struct opening *opening
     return true;
 }
 
+void relay_each(const struct relay *relay, const char *agent, int64_t now_ms,
+                void (*visit)(void *context, const struct relay_sight *sight), void *context)
+{
+    for (const struct channel *channel = relay->channels; channel; channel = channel->next) {
+        struct relay_sight sight = {.channel = channel->id,
+                                    .port = channel->port,
+                                    .agent = channel->ends[ROLE_AGENT],
+                                    .viewer = channel->ends[ROLE_VIEWER],
+                                    .idle_ms = now_ms - channel->touched_ms};
+        if (strcmp(channel->agent, agent) == 0)
+            visit(context, &sight);
+    }
+}
+
 size_t channel_ring_bytes(const struct relay *relay)
 {
     const struct relay_limits *limits = &relay->setup.limits;

@@ -75,5 +75,16 @@ void relay_gone(struct peer *peer, int64_t now_ms); // the socket is closed; fre
 
 void relay_tick(struct relay *relay, int64_t now_ms); // about once a second
 
+// One channel of a machine, as it is now.
+struct relay_sight {
+    const char *channel;
+    uint32_t port;
+    bool agent, viewer; // these ends are here
+    int64_t idle_ms;    // since an end came or went, or sent something
+};
+
+void relay_each(const struct relay *relay, const char *agent, int64_t now_ms,
+                void (*visit)(void *context, const struct relay_sight *sight), void *context);
+
 // Drops what a machine and its viewers have open now, with the next tick. Any thread.
 void relay_cut(struct relay *relay, const char *agent, int64_t now_ms);

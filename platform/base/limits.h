@@ -217,6 +217,7 @@
 #define CHANNEL_STABLE_MS         10000       // live for so long: the next wait is short again
 #define CHANNEL_RATE_LIMITED_MS   5000   // at least, after the relay said that we ask too often
 #define CHANNEL_REFUSED_MS        600000 // a terminal refused for so long ends
+#define CHANNEL_DISOWNED_PART     10     // sooner, if the control plane refuses us too
 #define CHANNEL_RIVAL_MS          3000   // dropped so soon after another's registration: by it
 #define CHANNEL_FAREWELL_MS       2000   // for the last frames to go out
 #define CHANNEL_REAPED_MIN_MS     110000 // a relay drops what nobody watches after 120 s

@@ -1,5 +1,6 @@
 """opengeni-ctl shell with the real agent at the other end."""
 
+import json
 import os
 import re
 import select
@@ -180,6 +181,26 @@ def test_a_command_that_ends_before_anybody_looks(bench):
     assert (done.returncode, done.stdout) == (5, b"long ago\r\n"), done.stderr
     done = bench.ctl("shell", "--attach", pty, bench.name, stdin=subprocess.DEVNULL)
     assert done.returncode == 255 and b"no such terminal" in done.stderr
+
+
+def test_terminals_are_listed_and_closed_one_by_one(bench):
+    def listed():
+        return {t["pty"]: t["viewer"] for t in json.loads(bench.ctl(
+            "pty", "list", bench.name, "--json").stdout)}
+
+    assert listed() == {}
+    screen = bench.prompt()
+    done = bench.ctl("pty", "open", bench.name, "--", "sh", "-c", "echo up; sleep 1000")
+    left = done.stdout.decode().strip()
+    wait_until(lambda: len(listed()) == 2, 20, what="both to be listed")
+    assert sorted(listed().values()) == [False, True] and listed()[left] is False
+    text = bench.ctl("pty", "list", bench.name).stdout.decode()
+    assert re.search(rf"{left} +no +\S+\n", text) and text.startswith("PTY")
+    assert bench.ctl("pty", "close", bench.name, left).returncode == 0
+    wait_until(lambda: list(listed().values()) == [True], 20, what="one to be left")
+    screen.type("exit\r")
+    assert screen.wait() == 0
+    wait_until(lambda: listed() == {}, 20, what="none to be left")
 
 
 def test_an_agent_that_dies(bench):

@@ -124,7 +124,8 @@ def test_a_viewer_that_went_without_a_word_misses_nothing(machine):
 
 
 def test_a_revoked_machine_keeps_its_shell_but_shows_it_nobody(machine):
-    """The relay refuses the token; the program is the agent's, and ends with the agent."""
+    """The relay refuses the token. The program has a minute, in case that was a mistake; then it ends,
+    which the unit test of terminals at a relay sees."""
     channel = machine.open("sh", "-c", "while :; do echo alive >> beat; sleep 0.1; done")
     status, _ = machine.hub.admin("POST", f"/api/machines/{channel.agent_id}/revoke", {})
     assert status == 200

@@ -30,7 +30,7 @@ struct rig {
     struct op_host host;
     char **environment;
     char url[64], home[128];
-    int64_t patience_ms, silence_ms; // 0: the agent's own
+    int64_t patience_ms, silence_ms, refused_ms; // 0: the agent's own
 };
 
 static struct rig rig;
@@ -43,7 +43,8 @@ static inline void rig_set_url(const char *url, const char *token)
                                       .url = url,
                                       .token = token,
                                       .first_ms = rig.patience_ms,
-                                      .silence_ms = rig.silence_ms};
+                                      .silence_ms = rig.silence_ms,
+                                      .refused_ms = rig.refused_ms};
     if (rig.link)
         relay_change(rig.link, &settings);
     else

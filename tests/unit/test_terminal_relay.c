@@ -325,6 +325,26 @@ START_TEST(a_refused_terminal_lives_and_comes_back_with_new_credentials)
 }
 END_TEST
 
+START_TEST(a_terminal_that_is_refused_on_all_sides_ends_sooner)
+{
+    rig.refused_ms = 20000;
+    rig_set_url(rig.url, "t");
+    const char *id = OPENED(ECHOES);
+    relay_refuse(&rig.relay, 1000, "agent token: machine is revoked");
+    relay_cut(&rig.relay, id);
+    ck_assert(relay_wait_opens(&rig.relay, id, 2));
+    clock_sleep_ms(20000 / CHANNEL_DISOWNED_PART);
+    rig_set_url(rig.url, "t"); // has it dial at once
+    ck_assert(relay_wait_opens(&rig.relay, id, 3));
+    clock_sleep_ms(100);
+    ck_assert(rig_write(id, "still\n", 6).good); // only the relay says no
+    relay_disown(rig.link, true);
+    rig_set_url(rig.url, "t");
+    ck_assert(rig_wait_none());
+    ck_assert_int_eq(rig_write(id, "x", 1).why.kind, FAIL_MISSING);
+}
+END_TEST
+
 START_TEST(asking_for_a_scope_again_dials_at_once)
 {
     const char *id = OPENED(.scope_id = "s", ECHOES);
@@ -445,6 +465,7 @@ static void add(TCase *all)
     tcase_add_test(all, an_absent_relay_fails_the_opening);
     tcase_add_test(all, an_unusable_address_fails_the_opening_without_a_dial);
     tcase_add_test(all, a_refused_terminal_lives_and_comes_back_with_new_credentials);
+    tcase_add_test(all, a_terminal_that_is_refused_on_all_sides_ends_sooner);
     tcase_add_test(all, asking_for_a_scope_again_dials_at_once);
     tcase_add_test(all, with_an_old_relay_the_newer_terminal_keeps_its_place);
     tcase_add_test(all, a_flood_arrives_whole_and_in_order);
