@@ -66,6 +66,8 @@ proto                    proto/wire.h               process/child.h
 relay-client             relay/tunnel.h             config/connection.h
 relay-client             relay/tunnel.h             link/link.h
 agent/config             config/connection.h        link/link.h
+agent/update             update/layout.h            link/link.h
+agent/update/upgrade     upgrade/upgrade.h          link/link.h
 agent/ops                ops/op.h                   link/link.h
 agent/link               link/link.h                daemon/links.h
 hub/ctl                  ctl/units.h                link/link.h

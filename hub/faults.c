@@ -63,7 +63,7 @@ static bool parse_step(const char *text, size_t size, struct step *step)
     bool counted = !count || step->left == FOR_EVER || (step->left > 0 && *count && !*end);
     if (!counted || strlen(word) >= sizeof step->name || !is_known(word))
         return false;
-    snprintf(step->name, sizeof step->name, "%s", word);
+    memcpy(step->name, word, strlen(word) + 1);
     return true;
 }
 

@@ -126,7 +126,7 @@ bool minisign_check(const struct minisign_key *key, const struct minisign *signa
     unsigned char both[MINISIGN_SIGNATURE_BYTES + UPDATE_SIGNATURE_BYTES_MAX];
     if (memcmp(key->id, signature->id, sizeof key->id) != 0)
         return fail_because(why, FAIL_INVALID, "signed with another key");
-    if (signature->comment_size > UPDATE_SIGNATURE_BYTES_MAX)
+    if (!signature->comment || signature->comment_size > UPDATE_SIGNATURE_BYTES_MAX)
         return malformed(why);
     if (!verify(key->key, signature->signature, digest, MINISIGN_DIGEST_BYTES))
         return fail_because(why, FAIL_INVALID, "the signature does not fit the file");

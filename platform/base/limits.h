@@ -150,11 +150,10 @@
 #define UPDATE_FETCH_MS            900000       // one file, however slowly it comes
 #define UPDATE_TRIAL_MS            10000        // a new program's answer to --version
 #define UPDATE_TRIAL_STARTS        3            // of a new version; then the old one is put back
-#define UPDATE_DRAIN_MS \
-    600000 // until what runs has ended, before an update that was asked for is given up
-#define UPDATE_DRAIN_LOOK_MS 100   // between two looks whether it has
-#define UPDATER_LINE_BYTES   4500  // of what the updater says: a path and a little
-#define UPDATE_TRIAL_UP_MS   30000 // up for so long: the new version stays
+#define UPDATE_DRAIN_MS            600000       // until what runs has ended; then the update is off
+#define UPDATE_DRAIN_LOOK_MS       100          // between two looks whether it has
+#define UPDATER_LINE_BYTES         4500         // of what the updater says: a path and a little
+#define UPDATE_TRIAL_UP_MS         30000        // up for so long: the new version stays
 
 // --- enrolment, the agent's side
 #define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS
