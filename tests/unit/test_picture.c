@@ -3,6 +3,7 @@
 #include "check_main.h"
 #include "picture/area.h"
 #include "picture/crew.h"
+#include "picture/strips.h"
 #include "pictures.h"
 
 static struct pixels pixels_with(struct pixel_format format, const void *data)
@@ -109,8 +110,8 @@ END_TEST
 START_TEST(shrinking_keeps_flat_colours_and_the_mean)
 {
     static const unsigned sizes[][4] = {
-        {10, 10, 3, 7}, {960, 540, 427, 240}, {5, 5, 5, 5},        {1, 100, 1, 1},
-        {33, 1, 2, 1},  {1279, 799, 320, 200},  {640, 480, 639, 479}};
+        {10, 10, 3, 7}, {960, 540, 427, 240},  {5, 5, 5, 5},        {1, 100, 1, 1},
+        {33, 1, 2, 1},  {1279, 799, 320, 200}, {640, 480, 639, 479}};
     struct crew *crew = crew_new(2);
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         const unsigned *size = sizes[i];
@@ -131,6 +132,16 @@ START_TEST(shrinking_keeps_flat_colours_and_the_mean)
         area_shrink(crew, &canvas.picture, size[2], size[3], out);
         for (unsigned p = 0; p < size[2] * size[3]; p++)
             small_mean += out[p] & 0xff;
+        // The bands alone are what they are in the whole.
+        struct bands bands = bands_of(size[3]);
+        uint32_t *some = calloc(size[2] * size[3], sizeof *some);
+        area_shrink_bands(crew, &canvas.picture, size[2], size[3], &bands, some);
+        for (unsigned k = 0; k < bands.count; k++) {
+            size_t at = (size_t)bands_first(&bands, k) * size[2];
+            ck_assert_uint_le(bands_first(&bands, k) + bands.rows, size[3]);
+            ck_assert_mem_eq(some + at, out + at, (size_t)bands.rows * size[2] * sizeof *out);
+        }
+        free(some);
         mean /= (double)size[0] * size[1];
         small_mean /= (double)size[2] * size[3];
         ck_assert_double_eq_tol(mean, small_mean, 1.0);

@@ -202,7 +202,8 @@ START_TEST(an_estimate_is_near_the_truth)
     struct canvas canvas;
     canvas_init(&canvas, 1280, 800);
     canvas_photo(&canvas);
-    size_t estimate = strips_estimate(png, &canvas.picture, PNG_QUICK);
+    bool final;
+    size_t estimate = strips_estimate(png, &canvas.picture, PNG_QUICK, &final);
     update(&canvas, PNG_QUICK);
     ck_assert_uint_gt(estimate, png_bytes * 7 / 10);
     ck_assert_uint_lt(estimate, png_bytes * 13 / 10);

@@ -1,15 +1,18 @@
 #include "picture/area.h"
 
 #include <assert.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "picture/crew.h"
 #include "picture/picture.h"
+#include "picture/strips.h"
 
 // Shares are fractions of 256 and those of one new pixel add up to exactly that, so sums of bytes
 // times shares fit into 16 bits and white stays white.
-enum { SHARE_BITS = 8, SHARE_HALF = 128, ROWS_AT_ONCE = 8 };
+enum { SHARE_BITS = 8, SHARE_HALF = 128, ROWS_AT_ONCE = 8, JOINED = 3 };
+static const uint32_t EVEN_BYTES = 0x00ff00ff, SHARE_HALVES = SHARE_HALF << 16 | SHARE_HALF;
 
 // Which old rows (or columns) a new one covers, and how much of each.
 struct cover {
@@ -21,12 +24,13 @@ struct shrink {
     const struct picture *from;
     unsigned width, height;
     uint32_t *out;
+    const struct bands *only; // NULL: all rows
     struct cover *columns, *rows;
     uint16_t *shares;
     struct bench {
-        uint32_t *scratch;
+        uint32_t *scratch[JOINED];
         uint16_t *sums; // of each of the four bytes of a pixel
-        uint8_t *row;   // as wide as before, of the height it will have
+        uint32_t *row;  // as wide as before, of the height it will have
     } * benches;
 };
 
@@ -58,51 +62,93 @@ static void add_row(uint16_t *restrict sums, const uint8_t *restrict row, size_t
         sums[i] = (uint16_t)(sums[i] + row[i] * share);
 }
 
+// Three rows are what a new one covers at most down to half the size.
+static void join_rows(const uint8_t *const rows[JOINED], const uint16_t shares[JOINED],
+                      uint8_t *restrict out, size_t bytes)
+{
+    const uint8_t *restrict a = rows[0], *restrict b = rows[1], *restrict c = rows[2];
+    uint16_t of_a = shares[0], of_b = shares[1], of_c = shares[2];
+    for (size_t i = 0; i < bytes; i++) {
+        uint16_t sum = (uint16_t)(a[i] * of_a + b[i] * of_b);
+        sum = (uint16_t)(sum + c[i] * of_c + SHARE_HALF);
+        out[i] = (uint8_t)(sum >> SHARE_BITS);
+    }
+}
+
 static void round_row(const uint16_t *restrict sums, uint8_t *restrict row, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i++)
         row[i] = (uint8_t)((sums[i] + SHARE_HALF) >> SHARE_BITS);
 }
 
+static void shrink_columns(const struct shrink *shrink, const struct bench *bench, unsigned y)
+{
+    uint32_t *out = shrink->out + (size_t)y * shrink->width;
+    for (unsigned x = 0; x < shrink->width; x++) {
+        const struct cover *columns = &shrink->columns[x];
+        const uint32_t *pixel = bench->row + columns->first;
+        // Two bytes at once, each with 16 bits for its sum.
+        uint32_t even = SHARE_HALVES, odd = SHARE_HALVES;
+        for (unsigned i = 0; i < columns->count; i++) {
+            even += (pixel[i] & EVEN_BYTES) * columns->shares[i];
+            odd += (pixel[i] >> 8 & EVEN_BYTES) * columns->shares[i];
+        }
+        out[x] = (even >> SHARE_BITS & EVEN_BYTES) | (odd & ~EVEN_BYTES);
+    }
+}
+
 static void shrink_row(struct shrink *shrink, struct bench *bench, unsigned y)
 {
     const struct cover *rows = &shrink->rows[y];
     size_t bytes = (size_t)shrink->from->pixels.width * 4;
+    if (rows->count <= JOINED) {
+        const uint8_t *first =
+            (const uint8_t *)picture_row(shrink->from, rows->first, bench->scratch[0]);
+        const uint8_t *old[JOINED] = {first, first, first};
+        uint16_t shares[JOINED] = {rows->shares[0]};
+        for (unsigned i = 1; i < rows->count; i++) {
+            old[i] = (const uint8_t *)picture_row(shrink->from, rows->first + i, bench->scratch[i]);
+            shares[i] = rows->shares[i];
+        }
+        join_rows(old, shares, (uint8_t *)bench->row, bytes);
+        shrink_columns(shrink, bench, y);
+        return;
+    }
     memset(bench->sums, 0, bytes * sizeof *bench->sums);
     for (unsigned i = 0; i < rows->count; i++)
         add_row(bench->sums,
-                (const uint8_t *)picture_row(shrink->from, rows->first + i, bench->scratch), bytes,
-                rows->shares[i]);
-    round_row(bench->sums, bench->row, bytes);
-
-    uint8_t *out = (uint8_t *)(shrink->out + (size_t)y * shrink->width);
-    for (unsigned x = 0; x < shrink->width; x++, out += 4) {
-        const struct cover *columns = &shrink->columns[x];
-        const uint8_t *pixel = bench->row + (size_t)columns->first * 4;
-        unsigned sums[4] = {SHARE_HALF, SHARE_HALF, SHARE_HALF, SHARE_HALF};
-        for (unsigned i = 0; i < columns->count; i++, pixel += 4)
-            for (unsigned k = 0; k < 4; k++)
-                sums[k] += pixel[k] * columns->shares[i];
-        for (unsigned k = 0; k < 4; k++)
-            out[k] = (uint8_t)(sums[k] >> SHARE_BITS);
-    }
+                (const uint8_t *)picture_row(shrink->from, rows->first + i, bench->scratch[0]),
+                bytes, rows->shares[i]);
+    round_row(bench->sums, (uint8_t *)bench->row, bytes);
+    shrink_columns(shrink, bench, y);
 }
 
 static void shrink_rows(void *shrink_, unsigned hand, size_t i)
 {
     struct shrink *shrink = shrink_;
-    unsigned first = (unsigned)i * ROWS_AT_ONCE;
-    for (unsigned y = first; y < first + ROWS_AT_ONCE && y < shrink->height; y++)
+    unsigned first = (unsigned)i * ROWS_AT_ONCE, count = ROWS_AT_ONCE;
+    if (shrink->only) {
+        first = bands_first(shrink->only, (unsigned)i);
+        count = shrink->only->rows;
+    }
+    for (unsigned y = first; y < first + count && y < shrink->height; y++)
         shrink_row(shrink, &shrink->benches[hand], y);
 }
 
 void area_shrink(struct crew *crew, const struct picture *from, unsigned width, unsigned height,
                  uint32_t *out)
 {
+    area_shrink_bands(crew, from, width, height, NULL, out);
+}
+
+void area_shrink_bands(struct crew *crew, const struct picture *from, unsigned width,
+                       unsigned height, const struct bands *only, uint32_t *out)
+{
     unsigned old_width = from->pixels.width, old_height = from->pixels.height;
     assert(width > 0 && height > 0 && width <= old_width && height <= old_height);
     unsigned hands = crew_hands(crew);
-    struct shrink shrink = {.from = from, .width = width, .height = height, .out = out};
+    struct shrink shrink = {
+        .from = from, .width = width, .height = height, .only = only, .out = out};
     shrink.columns = mem_array(width, sizeof *shrink.columns);
     shrink.rows = mem_array(height, sizeof *shrink.rows);
     shrink.shares =
@@ -111,15 +157,18 @@ void area_shrink(struct crew *crew, const struct picture *from, unsigned width, 
     divide(old_height, height, shrink.rows, shrink.shares + used);
     shrink.benches = mem_array(hands, sizeof *shrink.benches);
     for (unsigned i = 0; i < hands; i++) {
-        shrink.benches[i].scratch = mem_array(old_width, 4);
+        for (unsigned k = 0; k < JOINED; k++)
+            shrink.benches[i].scratch[k] = mem_array(old_width, 4);
         shrink.benches[i].sums = mem_array(old_width, 4 * sizeof *shrink.benches[i].sums);
         shrink.benches[i].row = mem_array(old_width, 4);
     }
 
-    crew_run(crew, (height + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE, shrink_rows, &shrink);
+    size_t runs = only ? only->count : (height + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;
+    crew_run(crew, runs, shrink_rows, &shrink);
 
     for (unsigned i = 0; i < hands; i++) {
-        mem_free(shrink.benches[i].scratch);
+        for (unsigned k = 0; k < JOINED; k++)
+            mem_free(shrink.benches[i].scratch[k]);
         mem_free(shrink.benches[i].sums);
         mem_free(shrink.benches[i].row);
     }

@@ -13,6 +13,7 @@
 enum {
     SIDE_MIN = 320, // of the shorter side: below, nobody can read anything
     TRIES_MAX = 8,
+    GUESSES_MAX = 3,  // of the scale
     COLOUR_ROWS = 16, // looked at to see whether a palette has a chance
 };
 
@@ -85,8 +86,9 @@ static bool may_fit(struct fit *fit, const struct picture *picture, size_t budge
 {
     if (!is_colourful(picture))
         return true; // a palette costs little to try
-    for (enum png_effort effort = PNG_QUICK; effort <= PNG_DENSE; effort++) {
-        out->bytes = strips_estimate(fit->native, picture, effort);
+    bool final = false;
+    for (enum png_effort effort = PNG_QUICK; effort <= PNG_DENSE && !final; effort++) {
+        out->bytes = strips_estimate(fit->native, picture, effort, &final);
         if ((double)out->bytes <= doubtful * (double)budget)
             return true;
         if ((double)out->bytes > hopeless * (double)budget)
@@ -126,7 +128,9 @@ static bool fewer_colours(struct fit *fit, const struct picture *picture, size_t
     for (unsigned i = 0; i < sizeof keeps / sizeof *keeps; i++) {
         struct picture coarse = *picture;
         coarse.keep = keeps[i];
-        if ((double)strips_estimate(fit->other, &coarse, PNG_QUICK) > hopeless * (double)budget)
+        bool final;
+        if ((double)strips_estimate(fit->other, &coarse, PNG_QUICK, &final) >
+            hopeless * (double)budget)
             continue;
         for (enum png_effort effort = PNG_QUICK; effort <= PNG_DENSE; effort++) {
             struct fitted fitted;
@@ -140,9 +144,9 @@ static bool fewer_colours(struct fit *fit, const struct picture *picture, size_t
     return false;
 }
 
-// The picture at a scale, in fit->pixels. No side gets shorter than SIDE_MIN, both keep their
-// relation.
-static struct pixels shrink(struct fit *fit, const struct picture *picture, double scale)
+// What the picture is at a scale, in fit->pixels, which shrink fills in. No side gets shorter than
+// SIDE_MIN, both keep their relation.
+static struct pixels at_scale(struct fit *fit, const struct picture *picture, double scale)
 {
     const struct pixels *from = &picture->pixels;
     unsigned shorter = from->width < from->height ? from->width : from->height;
@@ -152,38 +156,46 @@ static struct pixels shrink(struct fit *fit, const struct picture *picture, doub
     unsigned height = (unsigned)fmax(1, round(from->height * scale));
     mem_free(fit->pixels);
     fit->pixels = mem_array(width, (size_t)height * sizeof *fit->pixels);
-    area_shrink(fit->crew, picture, width, height, fit->pixels);
     return (struct pixels){pixel_format_plain(), width, height, width * sizeof *fit->pixels,
                            (const unsigned char *)fit->pixels};
+}
+
+// The scale at which the picture should be just small enough, from a first guess. A look at a few
+// rows costs little next to the real thing.
+static double guess_scale(struct fit *fit, const struct picture *picture, size_t budget,
+                          double scale)
+{
+    for (unsigned i = 0; i < GUESSES_MAX; i++) {
+        struct pixels pixels = at_scale(fit, picture, scale);
+        struct picture small = picture_of(&pixels);
+        struct bands bands = bands_of(pixels.height);
+        area_shrink_bands(fit->crew, picture, pixels.width, pixels.height, &bands, fit->pixels);
+        bool final;
+        size_t size = strips_estimate(fit->other, &small, PNG_QUICK, &final);
+        double step = sqrt(aim * (double)budget / (double)size);
+        if (step > 0.99 && (step < 1.02 || scale >= 1))
+            break;
+        scale = fmin(scale * step, 1);
+    }
+    return scale;
 }
 
 static bool smaller(struct fit *fit, const struct picture *picture, size_t budget,
                     struct fitted *out, struct fail *why)
 {
-    // Size goes with area, so the side goes with the root. Guesses cost a quarter of the real
-    // thing.
-    double scale = 1, size = (double)out->bytes;
-    for (unsigned try = 0, guesses = 2; try < TRIES_MAX; try++) {
-        double step = sqrt(aim * (double)budget / size);
-        scale *= fmin(step, 0.97);
-        struct pixels pixels = shrink(fit, picture, scale);
+    // Size goes with area, so the side goes with the root.
+    double scale = fmin(sqrt(aim * (double)budget / (double)out->bytes), 0.97);
+    scale = guess_scale(fit, picture, budget, scale);
+    for (unsigned try = 0; try < TRIES_MAX; try++) {
+        struct pixels pixels = at_scale(fit, picture, scale);
         struct picture small = picture_of(&pixels);
-        while (guesses > 0) {
-            guesses--;
-            step =
-                sqrt(aim * (double)budget / (double)strips_estimate(fit->other, &small, PNG_QUICK));
-            if (step > 0.99 && (step < 1.05 || scale >= 1))
-                break;
-            scale = fmin(scale * step, 1);
-            pixels = shrink(fit, picture, scale);
-            small = picture_of(&pixels);
-        }
+        area_shrink(fit->crew, picture, pixels.width, pixels.height, fit->pixels);
         update_other(fit, &small, PNG_QUICK);
         if (done(fit->other, &small, budget, out))
             return true;
-        size = (double)out->bytes;
         if ((pixels.width < pixels.height ? pixels.width : pixels.height) <= SIDE_MIN)
             break;
+        scale *= fmin(sqrt(aim * (double)budget / (double)out->bytes), 0.97);
     }
     return fail_too_large(why, out->bytes, budget);
 }

@@ -54,10 +54,27 @@ static inline size_t run_at(const uint8_t *data, size_t size, size_t at)
     return n - at;
 }
 
+// A run of four that begins at one of the next four bytes goes over the last two of them: mostly a
+// look at these is enough.
+static inline bool four_literals(const uint8_t *data, size_t size, size_t at)
+{
+    return size - at >= RUN_MIN && data[at + 3] != data[at + 2];
+}
+
 static void count(const uint8_t *data, size_t size, uint32_t counts[SYMBOLS])
 {
+    enum { BYTES = 256 };
+    // Neighbours are often equal, and a counter that was just written is slow to read.
+    uint32_t more[3][BYTES] = {0};
     memset(counts, 0, SYMBOLS * sizeof *counts);
     for (size_t at = 0; at < size;) {
+        if (four_literals(data, size, at)) {
+            counts[data[at]]++;
+            for (unsigned k = 0; k < 3; k++)
+                more[k][data[at + 1 + k]]++;
+            at += 4;
+            continue;
+        }
         size_t run = run_at(data, size, at);
         if (run) {
             counts[END_OF_BLOCK + 1 + length_symbol(run)]++;
@@ -65,6 +82,8 @@ static void count(const uint8_t *data, size_t size, uint32_t counts[SYMBOLS])
         } else
             counts[data[at++]]++;
     }
+    for (unsigned i = 0; i < BYTES; i++)
+        counts[i] += more[0][i] + more[1][i] + more[2][i];
     counts[END_OF_BLOCK] = 1;
 }
 
@@ -219,13 +238,24 @@ size_t runs_bound(size_t size)
 
 size_t runs_compress(const uint8_t *data, size_t size, uint8_t *out)
 {
-    uint32_t counts[SYMBOLS];
+    uint32_t counts[SYMBOLS], literals[END_OF_BLOCK]; // length << 16 | code
     struct code code;
     struct bits bits = {.at = out};
     count(data, size, counts);
     make_code(counts, &code);
     put_head(&bits, &code);
+    for (unsigned i = 0; i < END_OF_BLOCK; i++)
+        literals[i] = (uint32_t)code.lengths[i] << 16 | code.bits[i];
     for (size_t at = 0; at < size;) {
+        if (four_literals(data, size, at)) { // 48 bits
+            for (unsigned k = 0; k < 4; k++) {
+                uint32_t literal = literals[data[at + k]];
+                put(&bits, literal & 0xffff, literal >> 16);
+            }
+            at += 4;
+            flush(&bits);
+            continue;
+        }
         for (unsigned k = 0; k < 4 && at < size; k++) {
             size_t run = run_at(data, size, at);
             if (run) { // 18 bits

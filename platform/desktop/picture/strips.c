@@ -254,32 +254,49 @@ unsigned strips_compressed(const struct strips *strips)
     return strips->todo_count;
 }
 
+struct bands bands_of(unsigned height)
+{
+    struct bands bands = {.height = height,
+                          .rows = height < ESTIMATE_ROWS ? height : ESTIMATE_ROWS};
+    bands.count = height / bands.rows;
+    if (bands.count > ESTIMATE_BANDS)
+        bands.count = ESTIMATE_BANDS;
+    return bands;
+}
+
+unsigned bands_first(const struct bands *bands, unsigned i)
+{
+    unsigned each = bands->height / bands->count;
+    return i * each + (each - bands->rows) / 2;
+}
+
 struct estimate {
     struct strips *strips;
     const struct picture *picture;
     enum png_effort effort;
-    unsigned bands, rows;
+    struct bands bands;
     atomic_size_t bytes;
+    atomic_bool more; // effort may help
 };
 
 static void estimate_one(void *estimate_, unsigned hand, size_t i)
 {
     struct estimate *estimate = estimate_;
-    unsigned band = estimate->picture->pixels.height / estimate->bands;
-    unsigned first = (unsigned)i * band + (band - estimate->rows) / 2;
-    struct pressed pressed = press_rgb(&estimate->strips->presses[hand], estimate->picture, first,
-                                       estimate->rows, estimate->effort);
+    struct pressed pressed = press_rgb(&estimate->strips->presses[hand], estimate->picture,
+                                       bands_first(&estimate->bands, (unsigned)i),
+                                       estimate->bands.rows, estimate->effort);
     atomic_fetch_add(&estimate->bytes, pressed.size);
+    if (pressed.effort != PNG_DENSE)
+        atomic_store(&estimate->more, true);
 }
 
-size_t strips_estimate(struct strips *strips, const struct picture *picture, enum png_effort effort)
+size_t strips_estimate(struct strips *strips, const struct picture *picture, enum png_effort effort,
+                       bool *final)
 {
     unsigned height = picture->pixels.height;
-    struct estimate estimate = {.strips = strips, .picture = picture, .effort = effort};
-    estimate.rows = height < ESTIMATE_ROWS ? height : ESTIMATE_ROWS;
-    estimate.bands = height / estimate.rows;
-    if (estimate.bands > ESTIMATE_BANDS)
-        estimate.bands = ESTIMATE_BANDS;
-    crew_run(strips->crew, estimate.bands, estimate_one, &estimate);
-    return estimate.bytes * height / ((size_t)estimate.bands * estimate.rows);
+    struct estimate estimate = {
+        .strips = strips, .picture = picture, .effort = effort, .bands = bands_of(height)};
+    crew_run(strips->crew, estimate.bands.count, estimate_one, &estimate);
+    *final = !estimate.more;
+    return estimate.bytes * height / ((size_t)estimate.bands.count * estimate.bands.rows);
 }

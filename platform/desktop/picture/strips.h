@@ -4,6 +4,7 @@
 // pixel, else 8-bit RGB.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,14 @@ void strips_clear(struct strips *strips);
 const struct iovec *strips_png(const struct strips *strips, size_t *count, size_t *bytes);
 unsigned strips_compressed(const struct strips *strips);
 
-// Bytes the whole picture would take in RGB, judged by some of its rows. Changes nothing.
-size_t strips_estimate(struct strips *strips, const struct picture *picture,
-                       enum png_effort effort);
+// The rows of a picture of that height by which strips_estimate judges it: count runs of rows.
+struct bands {
+    unsigned count, rows, height;
+};
+struct bands bands_of(unsigned height);
+unsigned bands_first(const struct bands *bands, unsigned i); // of the run's rows
+
+// Bytes the whole picture would take in RGB, judged by its bands; other rows are not looked at.
+// *final: more effort would not change that. Changes nothing.
+size_t strips_estimate(struct strips *strips, const struct picture *picture, enum png_effort effort,
+                       bool *final);
