@@ -15,6 +15,7 @@
 #include "base/printable.h"
 #include "base/utf8.h"
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/enroll_token.h"
 #include "cli/say.h"
 #include "cli/workplace.h"
@@ -210,17 +211,34 @@ static int explain_what_is_missing(void)
     return EXIT_FAILED;
 }
 
+// What is said twice: on the command line of connect, and of run.
+static bool options_make_sense(void)
+{
+    bool known = strcmp(channel, "stable") == 0 || strcmp(channel, "beta") == 0;
+    if (!known)
+        say_error("the channel is stable or beta");
+    else if (workspace_id && !is_uuid(workspace_id))
+        say_error("the workspace id is not a UUID");
+    else
+        return true;
+    return false;
+}
+
+int connect_first(const struct invocation *invocation, const char *token, const char *workspace,
+                  const char *name, const char *updates)
+{
+    workspace_id = workspace;
+    machine_name = name;
+    if (updates)
+        channel = updates;
+    return options_make_sense() ? connect_with(invocation, token) : EXIT_USAGE;
+}
+
 static int run(const struct invocation *invocation)
 {
     char *token;
-    if (strcmp(channel, "stable") != 0 && strcmp(channel, "beta") != 0) {
-        say_error("the channel is stable or beta");
+    if (!options_make_sense())
         return EXIT_USAGE;
-    }
-    if (workspace_id && !is_uuid(workspace_id)) {
-        say_error("the workspace id is not a UUID");
-        return EXIT_USAGE;
-    }
     if (!enroll_token_read(token_option, token_file, invocation->enroll_token, &token))
         return EXIT_FAILED;
     int status = !token && (non_interactive || !workspace_id) ? explain_what_is_missing()

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/daemon_program.h"
 #include "cli/help.h"
 #include "cli/say.h"
@@ -22,7 +23,7 @@
 #include "update/origin.h"
 #include "update/trial.h"
 
-static const char *machine_name, *virtual_size, *virtual_display, *unused;
+static const char *machine_name, *virtual_size, *virtual_display, *channel, *workspace_id;
 static bool wait_for_connection, virtual_desktop;
 
 struct daemon_line {
@@ -139,22 +140,47 @@ static int explain_nothing_to_do(const struct invocation *invocation, const stru
 
 // A stop that comes while the one program becomes the other is kept for the daemon, which takes
 // these signals from a descriptor: sigprocmask(2), a blocked signal stays pending across execve(2).
-static void keep_signals(void)
+static void keep_signals(bool keep)
 {
     sigset_t kept;
     sigemptyset(&kept);
     sigaddset(&kept, SIGTERM);
     sigaddset(&kept, SIGINT);
     sigaddset(&kept, SIGHUP);
-    sigprocmask(SIG_BLOCK, &kept, NULL);
+    sigprocmask(keep ? SIG_BLOCK : SIG_UNBLOCK, &kept, NULL);
+}
+
+// A machine that nobody has connected yet is connected by a token that was handed in, or by a code
+// where a person is there to read it.
+static bool can_connect(const struct invocation *invocation, const struct workplace *place)
+{
+    return !invocation->bare && place->connections.count == 0 &&
+           (invocation->enroll_token || (workspace_id && isatty(STDOUT_FILENO)));
+}
+
+static int connect_now(const struct invocation *invocation, struct workplace *place)
+{
+    workplace_close(place);
+    keep_signals(false);
+    int status =
+        connect_first(invocation, invocation->enroll_token, workspace_id, machine_name, channel);
+    keep_signals(true);
+    return status;
 }
 
 static int run(const struct invocation *invocation)
 {
     struct workplace place;
-    keep_signals();
+    keep_signals(true);
     if (!workplace_open(invocation, &place))
         return hopeless();
+    if (can_connect(invocation, &place)) {
+        int connected = connect_now(invocation, &place);
+        if (connected != EXIT_OK)
+            return connected;
+        if (!workplace_open(invocation, &place))
+            return hopeless();
+    }
     bool may_wait = wait_for_connection || under_service_manager();
     int status = place.connections.valid > 0 || may_wait
                      ? become_daemon(invocation, &place)
@@ -167,7 +193,9 @@ const struct command command_run = {
     .name = "run",
     .arguments = "",
     .summary = "Serve all connections of this machine, in the foreground",
-    .details = "Ends with Ctrl-C. Connections that come, change or go are noticed while it runs.\n",
+    .details = "Ends with Ctrl-C. Connections that come, change or go are noticed while it runs.\n"
+               "Without any, it connects first: with OPENGENI_ENROLL_TOKEN, or with a code on a\n"
+               "terminal.\n",
     .options =
         (const struct option_spec[]){
             {.name = "wait",
@@ -187,9 +215,12 @@ const struct command command_run = {
              .help = "the display it shall be (:99)",
              .value = &virtual_display},
             {.name = "virtual-geometry", .argument = "SIZE", .value = &virtual_size},
-            // Scripts for older agents pass these, because there run could connect, too.
-            {.name = "channel", .argument = "NAME", .value = &unused},
-            {.name = "workspace-id", .argument = "ID", .value = &unused},
+            {.name = "workspace-id",
+             .argument = "ID",
+             .variable = "OPENGENI_WORKSPACE_ID",
+             .help = "connect to it first, if there is no connection yet",
+             .value = &workspace_id},
+            {.name = "channel", .argument = "NAME", .value = &channel},
             {.name = NULL},
         },
     .run = run,

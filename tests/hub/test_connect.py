@@ -277,6 +277,18 @@ def test_the_flow_ends_by_itself(cloud, home):
     assert "directly" not in done.stdout
 
 
+def test_run_connects_a_machine_that_is_not(cloud, home):
+    cloud.answers = [(401, {"error": {"message": "stale"}})]
+    done = home.agent("--api-url", cloud.url, "run", OPENGENI_ENROLL_TOKEN="oget_x.y")
+    assert done.returncode == 1 and "stale" in done.stderr and len(cloud.requests) == 1
+    done = home.agent("--api-url", cloud.url, OPENGENI_ENROLL_TOKEN="oget_x.y")  # without a command: only told
+    assert done.returncode == 0 and "Usage" in done.stderr
+    done = home.agent("--api-url", cloud.url, "run", "--workspace-id", WORKSPACE)  # nobody is there to confirm
+    assert done.returncode == 1 and "nothing to run for" in done.stderr
+    assert home.agent("run", "--workspace-id", "x", OPENGENI_ENROLL_TOKEN="t").returncode == 2
+    assert len(cloud.requests) == 1 and home.connections() == []
+
+
 def test_nobody_there(home):
     done = home.agent("--api-url", "http://127.0.0.1:1", "connect", "--token", "t")
     assert done.returncode == 1 and "127.0.0.1:1" in done.stderr
