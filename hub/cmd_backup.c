@@ -15,10 +15,10 @@
 #include "hub/store.h"
 #include "hub/verbs.h"
 
-static const char usage[] = "Usage: opengeni-hub backup [--data DIR] TO\n"
-                            "Copies what the hub keeps into the new directory TO, also while it "
-                            "runs. To go back: stop the\n"
-                            "hub, put the copy in place of DIR, start it.\n";
+static const char usage[] =
+    "Usage: opengeni-hub backup [--data DIR] TO\n"
+    "Copies what the hub keeps into the new directory TO, also while it runs.\n"
+    "To go back: stop the hub, put the copy in place of DIR, start it.\n";
 
 // SQLite makes a copy that belongs together, whatever is written in the meantime.
 static bool copy_database(struct sql *sql, const char *to, const char *name, struct fail *why)

@@ -11,8 +11,9 @@
 
 static const char usage[] =
     "Usage: opengeni-hub nats-config [--data DIR]\n"
-    "Prints what a nats-server of your own (2.10 or newer) needs in its configuration, so that\n"
-    "opengeni-hub serve --nats-url URL can use it. It holds a password: keep the file private.\n";
+    "Prints what a nats-server of your own (2.10 or newer) needs in its\n"
+    "configuration, so that opengeni-hub serve --nats-url URL can use it. It holds a\n"
+    "password: keep the file private.\n";
 
 int cmd_nats_config(int argc, char **argv)
 {

@@ -18,8 +18,8 @@ static const char requests_usage[] =
     "Lists the machines that ran opengeni-agent connect and wait for a decision.\n";
 static const char approve_usage[] =
     "Usage: opengeni-hub approve [--data DIR] [--screen-control] CODE\n"
-    "Lets in the machine that shows CODE. Whoever commands the hub can then run any command on\n"
-    "it; with --screen-control also use its mouse and keyboard.\n";
+    "Lets in the machine that shows CODE. Whoever commands the hub can then run\n"
+    "any command on it; with --screen-control also use its mouse and keyboard.\n";
 static const char deny_usage[] = "Usage: opengeni-hub deny [--data DIR] CODE\n"
                                  "Refuses the machine that shows CODE.\n";
 static const char workspace_usage[] =

@@ -14,8 +14,8 @@
 #include "hub/verbs.h"
 
 static const char usage[] =
-    "Usage: opengeni-hub token [--data DIR] [--ttl TIME] [--screen-control] [--count N]\n"
-    "Prints a token that enrols one machine, once: opengeni-agent connect --token-file FILE\n"
+    "Usage: opengeni-hub token [--data DIR] [OPTION]...\n"
+    "Prints a token that enrols one machine, once, with connect --token-file FILE.\n"
     "  --ttl TIME         good for so long: 30s, 15m, 1h (default), 7d\n"
     "  --screen-control   the machine's mouse and keyboard may be used\n"
     "  --count N          so many tokens, a line each\n";

@@ -28,11 +28,10 @@ static void print_help(FILE *to)
     fputs("Usage: opengeni-hub COMMAND [options]\n\n", to);
     for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
         fprintf(to, "  %-12s %s\n", verbs[i].name, verbs[i].help);
-    fputs(
-        "\nopengeni-hub COMMAND --help tells more. Everything is kept in the directory that\n"
-        "--data names; the default is $STATE_DIRECTORY, else /var/lib/opengeni-hub for root, else\n"
-        "$XDG_STATE_HOME/opengeni-hub or ~/.local/state/opengeni-hub.\n",
-        to);
+    fputs("\nopengeni-hub COMMAND --help tells more. Everything is kept in the directory that\n"
+          "--data names; the default is $STATE_DIRECTORY, else /var/lib/opengeni-hub for\n"
+          "root, else $XDG_STATE_HOME/opengeni-hub or ~/.local/state/opengeni-hub.\n",
+          to);
 }
 
 int main(int argc, char **argv)

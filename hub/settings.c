@@ -15,19 +15,19 @@
 const char settings_help[] =
     "Usage: opengeni-hub serve [options]\n"
     "\n"
-    "  --data DIR             everything the hub keeps (default: see opengeni-hub --help)\n"
+    "  --data DIR             everything it keeps (see opengeni-hub --help)\n"
     "  --listen ADDR:PORT     HTTP API and relay (127.0.0.1:8000)\n"
-    "  --agents ADDR:PORT     WebSocket listener for machines (same address, next port)\n"
-    "  --name HOST            the name machines reach this hub by; goes into certificate and URLs\n"
+    "  --agents ADDR:PORT     WebSocket listener for machines (the next port)\n"
+    "  --name HOST            by which machines reach it, in certificate and URLs\n"
     "  --tls                  encrypt with a private CA made once in DIR/tls\n"
     "  --tls-cert FILE        encrypt with this certificate,\n"
     "  --tls-key FILE         and this key\n"
     "  --no-tls               do not encrypt, although others can reach the port\n"
-    "                         (default: TLS with the private CA, but not on loopback)\n"
-    "  --nats-port PORT       nats-server on 127.0.0.1, for the hub and opengeni-ctl (4222)\n"
+    "                         (else: TLS with the private CA, but not on loopback)\n"
+    "  --nats-port PORT       nats-server on 127.0.0.1, for hub and ctl (4222)\n"
     "  --nats-server PATH     this nats-server program\n"
-    "  --nats-url URL         use a nats-server that runs already (opengeni-hub nats-config)\n"
-    "  --agents-url URL       tell machines to connect here, e.g. wss://hub.example/nats\n"
+    "  --nats-url URL         use one that runs already (opengeni-hub nats-config)\n"
+    "  --agents-url URL       tell machines to connect here: wss://hub.example/nats\n"
     "  --relay-url URL        tell machines to relay through here\n";
 
 static bool parse_port(const char *text, int *port, struct fail *why)

@@ -253,11 +253,11 @@ static const struct option_spec options[] = {
     {.name = "workspace-id",
      .argument = "ID",
      .variable = "OPENGENI_WORKSPACE_ID",
-     .help = "the workspace; somebody confirms in the browser",
+     .help = "to this one; somebody confirms it in a browser",
      .value = &workspace_id},
     {.name = "token",
      .argument = "TOKEN",
-     .help = "connect with an enrolment token; - reads it from standard input",
+     .help = "an enrolment token; - reads it from stdin",
      .value = &token_option,
      .secret = true},
     {.name = "token-file",
@@ -269,7 +269,7 @@ static const struct option_spec options[] = {
      .help = "instead of the host's name",
      .value = &machine_name},
     {.name = "request-screen-control",
-     .help = "ask for mouse and keyboard, too; whoever confirms decides",
+     .help = "ask for mouse and keyboard, too",
      .flag = &wants_screen},
     {.name = "channel",
      .argument = "NAME",
@@ -285,9 +285,9 @@ const struct command command_connect = {
     .name = "connect",
     .arguments = "",
     .summary = "Connect this machine to a workspace",
-    .details = "Without a token it shows a page and a code, and waits until somebody has confirmed "
-               "there.\nA token on the command line can be seen by other users for a moment; "
-               "--token-file and\n--token - avoid that, as does OPENGENI_ENROLL_TOKEN.\n",
+    .details = "Without a token it shows a page and a code, and waits until somebody has\n"
+               "confirmed there. A token on the command line can be seen by other users for a\n"
+               "moment; --token-file and --token - avoid that, and OPENGENI_ENROLL_TOKEN does.\n",
     .options = options,
     .run = run,
 };

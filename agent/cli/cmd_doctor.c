@@ -112,11 +112,9 @@ const struct command command_doctor = {
     .name = "doctor",
     .arguments = "",
     .summary = "Find out what is wrong, and what to do about it",
-    .details =
-        "Looks at this machine, the running agent, and the servers of all connections, whom it\n"
-        "asks for an answer at the same time and for 10 seconds at most. It logs in nowhere\n"
-        "and shows no secrets. The exit status is 1 when something failed; a\n"
-        "warning is no failure.\n",
+    .details = "Looks at this machine, the running agent, and the servers of all connections:\n"
+               "all at the same time, and for 10 seconds at most. It logs in nowhere and shows\n"
+               "no secrets. The exit status is 1 when something failed; a warning is no failure.\n",
     .options =
         (const struct option_spec[]){
             {.name = "json", .help = "as JSON", .flag = &json},

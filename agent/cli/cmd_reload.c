@@ -57,6 +57,7 @@ static int run(const struct invocation *invocation)
 
 const struct command command_reload = {
     .name = "reload",
+    .minor = true,
     .arguments = "",
     .summary = "Make the running agent read its connections now",
     .details = "It notices changes by itself; this is for file systems that do not tell.\n",

@@ -47,9 +47,10 @@ static int run(const struct invocation *invocation)
 
 const struct command command_self_check = {
     .name = "self-check",
+    .minor = true,
     .arguments = "",
     .summary = "Check this build and what it needs of the machine",
-    .details = "Connects to nothing. The exit status is 1 when a check fails; a warning is no "
+    .details = "Connects to nothing. The exit status is 1 when a check fails; a warning is no\n"
                "failure.\n",
     .options =
         (const struct option_spec[]){

@@ -343,6 +343,7 @@ const struct command command_start = {
 
 const struct command command_stop = {
     .name = "stop",
+    .minor = true,
     .arguments = "",
     .summary = "Stop the service until it is started, or the next login",
     .options = (const struct option_spec[]){SYSTEM, {.name = NULL}},
@@ -351,6 +352,7 @@ const struct command command_stop = {
 
 const struct command command_restart = {
     .name = "restart",
+    .minor = true,
     .arguments = "",
     .summary = "Restart the service",
     .options = (const struct option_spec[]){SYSTEM, {.name = NULL}},
@@ -359,6 +361,7 @@ const struct command command_restart = {
 
 const struct command command_logs = {
     .name = "logs",
+    .minor = true,
     .arguments = "",
     .summary = "Show what the service has logged",
     .options = (const struct option_spec[]){SYSTEM, FOLLOW, {.name = NULL}},

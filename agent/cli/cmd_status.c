@@ -110,9 +110,8 @@ const struct command command_status = {
     .name = "status",
     .arguments = "",
     .summary = "Tell whether the agent runs, and how its connections are",
-    .details =
-        "The exit status is 0 when it runs, 3 when it is installed as a service but does not\n"
-        "run, and 4 when it is not installed either.\n",
+    .details = "The exit status is 0 when it runs, 3 when it is installed as a service but does\n"
+               "not run, and 4 when it is not installed either.\n",
     .options =
         (const struct option_spec[]){
             {.name = "json", .help = "as JSON", .flag = &json},

@@ -159,9 +159,9 @@ const struct command command_uninstall = {
     .name = "uninstall",
     .arguments = "",
     .summary = "Remove the service and, if asked, all connections",
-    .details =
-        "The programs themselves are removed by what brought them: the package manager, or\n"
-        "install.sh --uninstall. Workspaces are not told; remove the machine there as well.\n",
+    .details = "The programs themselves are removed by what brought them: the package manager,\n"
+               "or install.sh --uninstall. Workspaces are not told; remove the machine there,\n"
+               "too.\n",
     .options =
         (const struct option_spec[]){
             {.name = "purge",

@@ -22,6 +22,7 @@ struct command {
     const char *name;
     const char *arguments; // as the usage line shows them; "" for none
     const char *summary;   // one line for the list of commands; NULL hides it there
+    bool minor;            // only its name is in that list
     const char *details;   // more lines for its own help; NULL for none
     int arguments_min, arguments_max;
     const struct option_spec *options;               // its own ones; NULL for none

@@ -1,12 +1,15 @@
 #include "cli/help.h"
 
+#include <string.h>
+
 #include "cli/command.h"
 
 void help_usage(FILE *to, const struct command *command)
 {
+    bool narrow = command && strlen(command->arguments) > 40; // no room for more
     if (command)
         fprintf(to, "Usage: opengeni-agent %s%s%s%s\n", command->name,
-                command->options ? " [OPTION]..." : "", *command->arguments ? " " : "",
+                command->options && !narrow ? " [OPTION]..." : "", *command->arguments ? " " : "",
                 command->arguments);
     else
         fputs("Usage: opengeni-agent [OPTION]... [COMMAND]\n", to);
@@ -15,14 +18,19 @@ void help_usage(FILE *to, const struct command *command)
 void help_overview(FILE *to)
 {
     help_usage(to, NULL);
-    fputs("Lets the OpenGeni workspaces you choose work on this machine.\n\nCommands:\n", to);
+    fputs("Lets the OpenGeni workspaces you choose work on this machine.\n\n", to);
     for (const struct command *const *command = commands; *command; command++)
-        if ((*command)->summary)
+        if ((*command)->summary && !(*command)->minor)
             fprintf(to, "  %-14s%s\n", (*command)->name, (*command)->summary);
-    fputs("\nWithout a command: run, once this machine is connected.\n\nOptions:\n", to);
+    const char *before = "  And:";
+    for (const struct command *const *command = commands; *command; command++)
+        if ((*command)->summary && (*command)->minor) {
+            fprintf(to, "%s %s", before, (*command)->name);
+            before = ",";
+        }
+    fputs("\n\nOptions:\n", to);
     options_help(to, global_options);
-    fputs("\nConnections are kept in ~/.config/opengeni/agent, or in $OPENGENI_CONFIG_DIR.\n"
-          "More about a command: opengeni-agent help COMMAND\n",
+    fputs("\nWithout a command: run, once this machine is connected. About one: help COMMAND\n",
           to);
 }
 

@@ -12,7 +12,7 @@ import uuid
 
 import pytest
 
-from hubrig import HUB, Machine, NatsError, claims, run, wait_until
+from hubrig import BIN, HUB, Machine, NatsError, claims, run, wait_until
 
 
 def test_a_token_enrols_one_machine(hub):
@@ -261,3 +261,16 @@ def test_version_and_help():
                           text=True).stdout.startswith("opengeni-hub 1.")
     assert "serve" in run("--help")
     assert run("nonsense", check=False).returncode == 2
+
+
+def test_every_help_fits_a_screen():
+    shown = subprocess.run([HUB, "--help"], text=True, capture_output=True, check=True).stdout
+    verbs = [line.split()[0] for line in shown.splitlines() if line.startswith("  ")]
+    texts = [shown, subprocess.run([os.path.join(BIN, "opengeni-agentd"), "--help"], text=True,
+                                   capture_output=True, check=True).stdout]
+    for verb in verbs:
+        texts.append(subprocess.run([HUB, verb, "--help"], text=True, capture_output=True, check=True).stdout)
+    assert len(verbs) > 8
+    for text in texts:
+        assert text.startswith("Usage: ") and len(text.splitlines()) <= 24
+        assert all(len(line) <= 80 for line in text.splitlines()), text

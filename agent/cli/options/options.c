@@ -8,7 +8,7 @@
 #include "base/printable.h"
 #include "base/secret.h"
 
-enum { HELP_COLUMN = 28 };
+enum { HELP_COLUMN = 28, SCREEN_COLUMNS = 80, HELP_TEXT_BYTES = 256 };
 
 static bool refuse_unknown(struct options *options, const char *argument)
 {
@@ -137,6 +137,21 @@ void options_from_environment(const struct option_spec *table)
             take_variable(spec);
 }
 
+// Writes the words from column at on, and goes on at HELP_COLUMN where a line is full.
+static void write_words(FILE *to, int at, const char *text)
+{
+    for (bool first = true; *text; first = false) {
+        int size = (int)strcspn(text, " ");
+        if (!first && at + 1 + size > SCREEN_COLUMNS)
+            at = fprintf(to, "\n%*s", HELP_COLUMN, "") - 1;
+        else if (!first)
+            at += fprintf(to, " ");
+        at += fprintf(to, "%.*s", size, text);
+        text += size;
+        text += strspn(text, " ");
+    }
+}
+
 void options_help(FILE *to, const struct option_spec *table)
 {
     for (const struct option_spec *spec = table; spec->name; spec++) {
@@ -152,9 +167,11 @@ void options_help(FILE *to, const struct option_spec *table)
                             : *argument ? " "
                                         : "",
                             argument, optional ? "]" : "");
-        fprintf(to, "%*s%s", width < HELP_COLUMN ? HELP_COLUMN - width : 2, "", spec->help);
-        if (spec->variable)
-            fprintf(to, " [$%s]", spec->variable);
+        width += fprintf(to, "%*s", width < HELP_COLUMN ? HELP_COLUMN - width : 2, "");
+        char text[HELP_TEXT_BYTES];
+        snprintf(text, sizeof text, "%s%s%s%s", spec->help, spec->variable ? " [$" : "",
+                 spec->variable ? spec->variable : "", spec->variable ? "]" : "");
+        write_words(to, width, text);
         fputc('\n', to);
     }
 }
