@@ -109,21 +109,59 @@ static void set_format(rfbScreenInfoPtr server, const struct pixels *pixels)
     ours->blueMax = (uint16_t)(format->blue_mask >> ours->blueShift);
 }
 
+// With each new screen libvncserver initialises a lock that all of them share, whoever holds it. So
+// all screens that there may be are made before the first one is used, and used again.
+static struct {
+    rfbScreenInfoPtr server;
+    bool taken;
+} pool[DESKTOP_RFB_MAX];
+
+static bool fill_pool(void)
+{
+    enum { SIDE = 8 }; // for now
+    for (size_t i = 0; i < DESKTOP_RFB_MAX; i++) {
+        if (!pool[i].server)
+            pool[i].server = rfbGetScreen(NULL, NULL, SIDE, SIDE, 8, 3, 4);
+        if (!pool[i].server)
+            return false;
+    }
+    return true;
+}
+
+static rfbScreenInfoPtr take_screen(void)
+{
+    if (!fill_pool())
+        return NULL;
+    for (size_t i = 0; i < DESKTOP_RFB_MAX; i++)
+        if (!pool[i].taken) {
+            pool[i].taken = true;
+            return pool[i].server;
+        }
+    return NULL;
+}
+
+// No thread uses it any more.
+static void give_screen_back(rfbScreenInfoPtr server)
+{
+    for (size_t i = 0; i < DESKTOP_RFB_MAX; i++)
+        if (pool[i].server == server && server)
+            pool[i].taken = false;
+}
+
 static bool make_server(struct rfb *rfb)
 {
     const struct pixels *pixels = frame_memory_pixels(rfb->shown);
-    rfbScreenInfoPtr server = rfbGetScreen(NULL, NULL, (int)pixels->width, (int)pixels->height, 8,
-                                           3, (int)pixels->format.bits_per_pixel / 8);
+    rfbScreenInfoPtr server = rfb->server = take_screen();
     if (!server)
         return false;
-    rfb->server = server;
     // The X server writes to it, we read. libvncserver would only write to it to draw a pointer.
-    server->frameBuffer = (char *)pixels->data;
+    server->cursor = NULL;
+    rfbNewFramebuffer(server, (char *)pixels->data, (int)pixels->width, (int)pixels->height, 8, 3,
+                      (int)pixels->format.bits_per_pixel / 8);
     set_format(server, pixels);
     server->screenData = rfb;
     server->desktopName = "opengeni";
     server->alwaysShared = TRUE;
-    server->cursor = NULL;
     server->deferUpdateTime = 0;
     server->maxClientWait = SEND_MS;
     server->ptrAddEvent = on_pointer;
@@ -252,13 +290,13 @@ static void *run_thread(void *rfb_)
     }
     rfb->server->cursor = NULL;
     rfb->server->frameBuffer = NULL;
-    rfbScreenCleanup(rfb->server);
     atomic_store(&rfb->ended, true);
     return NULL;
 }
 
 static void drop(struct rfb *rfb)
 {
+    give_screen_back(rfb->server);
     frame_memory_unref(rfb->memory);
     frame_memory_unref(rfb->shown);
     free_cursor(rfb->cursor);
@@ -301,8 +339,6 @@ struct rfb *rfb_new(const struct screen *screen, struct input_source *source, in
         return rfb;
     }
     fail_errno(why, error, "thread", NULL);
-    rfb->server->frameBuffer = NULL;
-    rfbScreenCleanup(rfb->server);
 failed:
     close(pair[0]);
     close(pair[1]);
