@@ -1,10 +1,12 @@
-# Packages: build-package/*.deb, and a tarball that works from any place.
+# Packages: build-package/*.deb, and a tarball that works from any place. OPENGENI_UPDATE_KEY and
+# OPENGENI_UPDATE_BASE_URL make a tarball whose agent updates itself (docs/install.md).
 
 dev_package() {
     install_missing "${BUILD_PACKAGES[@]}" file
     local out=$PWD/build-package name stage
     cmake -S . -B "$out" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_INSTALL_PREFIX=/usr \
-        -DOG_TESTS=OFF >/dev/null
+        -DOPENGENI_UPDATE_KEY="${OPENGENI_UPDATE_KEY:-}" \
+        -DOPENGENI_UPDATE_BASE_URL="${OPENGENI_UPDATE_BASE_URL:-}" -DOG_TESTS=OFF >/dev/null
     cmake --build "$out" -- --quiet
     (cd "$out" && rm -f ./*.deb && cpack -G DEB >cpack.log 2>&1) || {
         cat "$out/cpack.log" >&2

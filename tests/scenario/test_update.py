@@ -382,6 +382,24 @@ def test_a_version_that_came_up_has_passed(installed, release):
     assert not [name for name in os.listdir(installed.lib) if name.startswith("trial-")]
 
 
+def test_the_manifest_that_the_project_makes_offers_its_tarball(installed, release):
+    directory = release.root / "agent" / f"v{NEXT}"
+    directory.mkdir()
+    release.asset = directory / f"opengeni-agent-{NEXT}-{os.uname().machine}-linux.tar.gz"
+    archive(release.asset, NEXT)
+    release.signer.sign(release.asset)
+    made = subprocess.run([os.path.join(SOURCE, "packaging/manifest"), "stable", release.asset], capture_output=True,
+                          text=True, check=True).stdout
+    assert json.loads(made)["artifacts"][0]["target"] == TARGET
+    (release.channel / "manifest.json").write_text(made)
+    release.signer.sign(release.channel / "manifest.json")
+    done = installed.update(release)
+    assert done.returncode == 0, done.stderr
+    assert installed.version() == NEXT
+    refused = subprocess.run([os.path.join(SOURCE, "packaging/manifest"), "stable", "x.tar.gz"], capture_output=True)
+    assert refused.returncode == 2
+
+
 def test_two_updates_at_once_do_not_meet(installed, release):
     release.offer()
     both = [subprocess.Popen([installed.agent, "update", "--base-url", release.url], env=installed.environment,
