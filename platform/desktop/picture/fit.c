@@ -26,6 +26,11 @@ struct fit {
     struct strips *native;
     struct strips *other; // smaller, or with fewer colours
     uint32_t *pixels;     // of the smaller picture
+    struct {              // what was right last time: the next picture is often much the same
+        unsigned width, height;
+        size_t budget;
+        double scale;
+    } last;
 };
 
 struct fit *fit_new(struct crew *crew, struct press *presses, struct strips *native)
@@ -185,14 +190,22 @@ static bool smaller(struct fit *fit, const struct picture *picture, size_t budge
 {
     // Size goes with area, so the side goes with the root.
     double scale = fmin(sqrt(aim * (double)budget / (double)out->bytes), 0.97);
+    unsigned width = picture->pixels.width, height = picture->pixels.height;
+    if (fit->last.width == width && fit->last.height == height && fit->last.budget == budget)
+        scale = fit->last.scale;
     scale = guess_scale(fit, picture, budget, scale);
     for (unsigned try = 0; try < TRIES_MAX; try++) {
         struct pixels pixels = at_scale(fit, picture, scale);
         struct picture small = picture_of(&pixels);
         area_shrink(fit->crew, picture, pixels.width, pixels.height, fit->pixels);
         update_other(fit, &small, PNG_QUICK);
-        if (done(fit->other, &small, budget, out))
+        if (done(fit->other, &small, budget, out)) {
+            fit->last.width = width;
+            fit->last.height = height;
+            fit->last.budget = budget;
+            fit->last.scale = scale;
             return true;
+        }
         if ((pixels.width < pixels.height ? pixels.width : pixels.height) <= SIDE_MIN)
             break;
         scale *= fmin(sqrt(aim * (double)budget / (double)out->bytes), 0.97);
