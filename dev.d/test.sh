@@ -42,7 +42,7 @@ dev_test_asan() {
 # The threaded parts: the units with threads, and the link with everything that can happen to it.
 dev_test_tsan() {
     sanitizer_options
-    run_unit tsan -R '^(workers|admission|journal|spawn|tree|guardian|command|exec|fs_.*|metrics|capacity|tunnel.*|pty|terminals|terminal_relay|seam|strips)$'
+    run_unit tsan -R '^(workers|admission|journal|spawn|tree|guardian|command|exec|fs_.*|metrics|capacity|tunnel.*|pty|terminals|terminal_relay|seam|strips|desktop_rfb)$'
     run_scenarios tsan tests/scenario/test_link.py tests/scenario/test_requests.py tests/hub/test_authorization.py
 }
 

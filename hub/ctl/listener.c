@@ -88,7 +88,7 @@ static bool may_connect(uid_t uid)
 // order of the address as it lies in memory, then state, queues, timers, and the uid.
 static bool is_ours(int fd)
 {
-    struct sockaddr_in peer, self;
+    struct sockaddr_in peer = {0}, self = {0};
     socklen_t size = sizeof peer;
     if (getpeername(fd, (struct sockaddr *)&peer, &size) != 0 || size != sizeof peer ||
         getsockname(fd, (struct sockaddr *)&self, &size) != 0)
