@@ -32,6 +32,7 @@ static void put_around(struct writer *out)
 {
     const struct encode_place *place = out->place;
     uint8_t *data = place->data;
+    assert(data); // where there is a place, there is memory
     memmove(data + place->size, out->at, out->written);
     *out = (struct writer){data - REPLY_ROOM_BYTES, data, place->size + out->written, NULL};
 }

@@ -116,7 +116,7 @@ static void refuse(int socket, const char *version, const char *text)
     size_t type = strcmp(version, "RFB 003.007\n") >= 0 ? 1 : sizeof(uint32_t), size = strlen(text);
     uint32_t length = htobe32((uint32_t)size);
     memcpy(message + type, &length, sizeof length);
-    memcpy(message + type + sizeof length, text, size);
+    memcpy(message + type + sizeof length, text, size + 1); // the NUL is not sent
     (void)!say(socket, message, type + sizeof length + size);
 }
 

@@ -13,7 +13,7 @@ from natsclient import wait_until
 
 
 class Screen:
-    """An Xvfb. number: of the display; None takes a free one."""
+    """An Xvfb. number: of the display; None chooses one."""
 
     def __init__(self, size="800x600", depth=24, number=None, options=()):
         self.size, self.depth, self.options = size, depth, list(options)
@@ -22,10 +22,12 @@ class Screen:
         self.start()
 
     def start(self):
+        # By chance, not the lowest that is free: while this one is down, no other test gets its number.
+        if self.number is None:
+            self.number = random.SystemRandom().randrange(100, 10000)
         read, write = os.pipe()
-        name = [f":{self.number}"] if self.number is not None else []
         self.process = subprocess.Popen(
-            ["Xvfb", *name, "-displayfd", str(write), "-screen", "0", f"{self.size}x{self.depth}",
+            ["Xvfb", self.display, "-displayfd", str(write), "-screen", "0", f"{self.size}x{self.depth}",
              "-nolisten", "tcp", "-noreset", *self.options],
             pass_fds=(write,), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL)

@@ -282,7 +282,7 @@ static bool any_channel(struct fake_relay *relay, char *id)
     pthread_mutex_lock(&relay->lock);
     bool any = relay->count > 0;
     if (any)
-        strcpy(id, relay->channels[0]->id);
+        memcpy(id, relay->channels[0]->id, strlen(relay->channels[0]->id) + 1);
     pthread_mutex_unlock(&relay->lock);
     return any;
 }

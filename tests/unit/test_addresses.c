@@ -5,8 +5,8 @@
 
 #include "base/limits.h"
 #include "check_main.h"
-#include "link/backoff.h"
 #include "config/nats_url.h"
+#include "link/backoff.h"
 #include "link/subjects.h"
 
 START_TEST(addresses_of_servers_are_understood)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -93,9 +94,15 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
         die("pipe");
     snprintf(fd, sizeof fd, "%d", ready[1]);
     fcntl(ready[0], F_SETFD, FD_CLOEXEC);
-    char *arguments[ARGUMENTS_MAX] = {"Xvfb",         "-displayfd", fd,          "-screen", "0",
-                                      (char *)screen, "-noreset",   "-nolisten", "tcp"};
-    int count = 9;
+    // By chance, not the lowest that is free: while it is down, no other test gets its number.
+    unsigned short chance;
+    char name[16];
+    if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+        die("getrandom");
+    snprintf(name, sizeof name, ":%u", 100u + chance % 9900u);
+    char *arguments[ARGUMENTS_MAX] = {"Xvfb", name,           "-displayfd", fd,          "-screen",
+                                      "0",    (char *)screen, "-noreset",   "-nolisten", "tcp"};
+    int count = 10;
     if (with_cookie) {
         arguments[count++] = "-auth";
         arguments[count++] = xvfb->cookie;
