@@ -19,6 +19,7 @@ static int run(const struct invocation *invocation)
 
 const struct command command_help = {
     .name = "help",
+    .minor = true,
     .arguments = "[COMMAND]",
     .summary = "Explain the program or a command",
     .arguments_max = 1,

@@ -7,6 +7,7 @@
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/identity.h"
+#include "config/pause.h"
 #include "service/place.h"
 
 static bool json;
@@ -58,6 +59,8 @@ static void print_instance(const struct live *live)
 static void print_text(const struct workplace *place)
 {
     print_instance(&place->live);
+    if (pause_read(&place->config) != PAUSE_NONE)
+        say("Paused: all remote work is refused, until 'opengeni-agent resume'.");
     if (place->connections.count > 0) {
         say("%s", "");
         workplace_list(place);
@@ -86,6 +89,7 @@ static void print_json(const struct workplace *place)
         "updated_at_ms", (json_int_t)status->updated_at_ms, "display", status->display, "cgroup",
         status->cgroup, "terminals", (json_int_t)status->terminals, "config_dir",
         place->config.path, "connections", workplace_json(place));
+    json_object_set_new(all, "paused", json_boolean(pause_read(&place->config) != PAUSE_NONE));
     json_dumpf(all, stdout, JSON_INDENT(2));
     fputc('\n', stdout);
     json_decref(all);

@@ -42,9 +42,9 @@ static bool remove_service(enum service_scope scope)
 }
 
 // Ours by name, whatever the directory has been chosen to be; nothing else in it is touched.
-static const char *const files[] = {
-    CONFIG_LEGACY,   CONFIG_IDENTITY,         CONFIG_HOST,  CONFIG_LOCK, CONFIG_STATUS,
-    CONFIG_SETTINGS, "completed-update.json", "update.lock"};
+static const char *const files[] = {CONFIG_LEGACY, CONFIG_IDENTITY,         CONFIG_HOST,
+                                    CONFIG_LOCK,   CONFIG_STATUS,           CONFIG_SETTINGS,
+                                    CONFIG_PAUSE,  "completed-update.json", "update.lock"};
 static const char *const trees[] = {"spool", "browserd", "interaction-runtime"};
 
 static bool is_directory(const struct secure_dir *dir, const char *name)

@@ -37,7 +37,7 @@ const struct command *command_find(const char *name); // NULL when there is none
 extern const struct command command_connect, command_enroll, command_run, command_connections,
     command_disconnect, command_status, command_reload, command_self_check, command_help,
     command_service, command_start, command_stop, command_restart, command_logs, command_update,
-    command_doctor, command_uninstall;
+    command_doctor, command_pause, command_resume, command_uninstall;
 
 // Exit statuses. A service manager does not start a program again that ends with EXIT_CONFIG
 // (sysexits.h: EX_CONFIG).

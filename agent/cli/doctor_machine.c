@@ -11,6 +11,7 @@
 #include "cli/doctor.h"
 #include "cli/moment.h"
 #include "config/config_dir.h"
+#include "config/pause.h"
 #include "enroll/display.h"
 #include "service/install.h"
 #include "service/place.h"
@@ -224,6 +225,9 @@ void doctor_machine(struct doctor *doctor)
 {
     check_program(doctor);
     check_agent(doctor);
+    if (doctor->input.config.path && pause_read(&doctor->input.config) != PAUSE_NONE)
+        doctor_say(doctor, CHECK_WARN, "pause", "opengeni-agent resume",
+                   "the agent is paused: it refuses all remote work");
     check_service(doctor);
     check_display(doctor);
 }

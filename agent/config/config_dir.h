@@ -10,6 +10,7 @@
 #define CONFIG_HOST        "machine-identity.host"
 #define CONFIG_LOCK        "agent.lock"
 #define CONFIG_STATUS      "status.json"
+#define CONFIG_PAUSE       "paused"
 #define CONFIG_SETTINGS    "agent.ini"
 
 // Its absolute path: option (may be NULL), else $OPENGENI_CONFIG_DIR, else

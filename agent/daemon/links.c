@@ -194,6 +194,12 @@ unsigned links_count(const struct links *links)
     return links->count;
 }
 
+void links_end_work(struct links *links)
+{
+    for (struct entry *entry = links->entries; entry; entry = entry->next)
+        link_end_work(entry->link);
+}
+
 void links_describe(struct links *links)
 {
     for (struct entry *entry = links->entries; entry; entry = entry->next)

@@ -27,6 +27,7 @@ void links_stop(struct links *links, enum link_leave reason);
 
 unsigned links_count(const struct links *links);
 void links_describe(struct links *links);
+void links_end_work(struct links *links); // and go on without it
 
 // Calls visit for each link with its document.
 void links_visit(struct links *links,

@@ -24,6 +24,7 @@
 #include "config/config_dir.h"
 #include "config/connections.h"
 #include "config/instance_lock.h"
+#include "config/pause.h"
 #include "config/settings.h"
 #include "daemon/desktop_watch.h"
 #include "daemon/housekeeping.h"
@@ -69,6 +70,7 @@ struct daemon {
     int64_t reconcile_at, rescan_at, watchdog_at;
     int64_t trial_at; // this version has shown that it works; 0: nobody asks
     long watchdog_ms; // 0: nobody watches
+    enum pause pause; // as it was last seen
 };
 
 static _Noreturn void give_up(const struct daemon *daemon, const struct fail *why)
@@ -241,6 +243,18 @@ static void open_nats(struct daemon *daemon)
     }
 }
 
+// The owner may have paused us, or ended that.
+static void obey_pause(struct daemon *daemon)
+{
+    enum pause pause = pause_read(&daemon->config);
+    bool before = atomic_exchange(&daemon->shared.paused, pause != PAUSE_NONE);
+    if (before != (pause != PAUSE_NONE))
+        log_info(before ? "resumed by the owner" : "paused by the owner", NULL);
+    if (pause == PAUSE_KILL && daemon->pause != PAUSE_KILL)
+        links_end_work(daemon->links);
+    daemon->pause = pause;
+}
+
 static int64_t rescan_period(const struct daemon *daemon)
 {
     return watch_fd(daemon->watch) < 0 ? CONFIG_POLL_MS : CONFIG_RESCAN_MS;
@@ -279,6 +293,7 @@ static void start(struct daemon *daemon, int argc, char **argv)
         log_warn("running as root: remote commands have all rights on this machine", NULL);
     log_info("started", "version", OG_VERSION, "instance", daemon->shared.instance_id, "root",
              daemon->host.workspace_root, NULL);
+    obey_pause(daemon);
     links_reconcile(daemon->links);
     daemon->rescan_at = clock_mono_ms() + rescan_period(daemon);
     notify_manager("READY=1");
@@ -363,6 +378,7 @@ static int serve(struct daemon *daemon)
         if (daemon->reconcile_at && now >= daemon->reconcile_at) {
             daemon->reconcile_at = 0;
             daemon->rescan_at = now + rescan_period(daemon);
+            obey_pause(daemon);
             links_reconcile(daemon->links);
         }
         if (daemon->trial_at && now >= daemon->trial_at)

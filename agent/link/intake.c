@@ -292,9 +292,10 @@ static void run(struct call *call)
                 call->entry->run(&op, call->request.message, &response, &why);
     relay_unref(relay);
     // A command that was killed because its session went has no reply: the control plane has
-    // counted it as lost, and must not hear of it again.
+    // counted it as lost, and must not hear of it again. One that its owner has ended has one.
     if (call->entry->dies_with_link && call->address == ADDRESS_FENCED &&
-        cancel_fired(call->cancel) && !link_leave_asked(link)) {
+        cancel_fired(call->cancel) && !link_leave_asked(link) &&
+        !atomic_load(&link->shared->paused)) {
         forget(call);
         return;
     }
@@ -410,6 +411,11 @@ static bool refuse(struct call *call)
             fail_because(&why, FAIL_UNSUPPORTED, "this agent does not serve %s", call->entry->name);
         break;
     default:
+        if (atomic_load(&call->link->shared->paused) && call->entry->handling != OP_PING) {
+            fail_because(&why, FAIL_CONSENT,
+                         "paused: the owner of this machine has paused its agent");
+            break;
+        }
         if (waits_for_update(call)) {
             answer_updating(call);
             return true;

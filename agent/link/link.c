@@ -270,6 +270,15 @@ static void stop_work(struct link *link)
     pthread_mutex_unlock(&link->lock);
 }
 
+void link_end_work(struct link *link)
+{
+    stop_work(link);
+    struct relay *relay = link_relay(link);
+    if (link->shared->host->terminals)
+        terminals_leave(link->shared->host->terminals, relay);
+    relay_unref(relay);
+}
+
 static void let_go(void *link_)
 {
     struct link *link = link_;

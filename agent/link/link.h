@@ -2,6 +2,7 @@
 // session ends. Each link has a thread of its own, so that none can hold up another.
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct link_shared {
     const struct receipt *receipt; // of the last update
     char instance_id[UUID_BYTES];
     int64_t started_ms;              // clock_mono_ms of the process start
+    atomic_bool paused;              // by the owner: only pings are answered
     void (*changed)(void *argument); // a link changed its state; from any thread
     void *changed_argument;
 };
@@ -63,6 +65,9 @@ void link_release(struct link *link);
 // New credentials or metadata for the same connection. A changed identity is announced as a
 // goodbye and a new start; changed transport values are taken over without a gap.
 void link_update(struct link *link, const struct connection *connection);
+
+// Ends all that runs for this link, terminals included; the link itself goes on.
+void link_end_work(struct link *link);
 
 // The machine's self-description changed (a display appeared): a hello goes out.
 void link_describe(struct link *link);

@@ -133,6 +133,7 @@
 #define CONFIG_NAMES_MAX          65536   // names of one directory
 #define CONFIG_STALE_MS           3600000 // age of an unfinished file nobody writes any more
 #define CONFIG_SETTINGS_BYTES_MAX (64u << 10) // of agent.ini
+#define CONFIG_PAUSE_BYTES_MAX    64          // of the pause file, one word
 #define STATUS_BYTES_MAX          (4u << 20)  // the status of all links together
 #define STATUS_VALUES_MAX         131072      // JSON values of it: up to 65 of each connection
 #define API_URL_BYTES_MAX         2048        // what proxies and servers commonly take

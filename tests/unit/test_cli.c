@@ -118,9 +118,9 @@ START_TEST(help_fits_a_screen_and_shows_no_values)
                                         "help run",   "run --help", "run -h",
                                         "--help run", "help help",  "status -h"};
     static const char *const names[] = {
-        "connect",   "enroll",  "start",       "stop",       "restart", "status",
-        "logs",      "run",     "connections", "disconnect", "reload",  "update",
-        "uninstall", "service", "self-check",  "doctor",     "help"};
+        "connect",    "enroll",      "start",      "stop",   "restart", "status",    "logs",
+        "run",        "connections", "disconnect", "reload", "update",  "uninstall", "service",
+        "self-check", "pause",       "resume",     "doctor", "help"};
     for (size_t i = 0; i < (sizeof lines + sizeof names) / sizeof *lines; i++) {
         char line[64];
         size_t known = sizeof lines / sizeof *lines;
