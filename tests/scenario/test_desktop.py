@@ -43,6 +43,21 @@ def test_a_screenshot_shows_every_pixel(make_screen, serve):
     assert all(abs(x - 400) < 64 and abs(y - 300) < 64 for x, y in other)
 
 
+def test_a_screen_full_of_text_keeps_its_size(make_screen, serve):
+    screen = make_screen(size="1920x1080")
+    terminal = screen.spawn("xterm", "-geometry", "319x83+0+0", "-e", "sh", "-c",
+                            "seq -s ' ' 1 9000; sleep 600")
+    _, runtime = serve(screen)
+    screen.run("xdotool", "search", "--sync", "--onlyvisible", "--class", "xterm")
+    reply = wait_until(lambda: with_text(runtime.call("desktop_screenshot")), 20, what="the text")
+    assert (reply.width, reply.height) == (reply.native_width, reply.native_height) == (1920, 1080)
+    assert len(reply.png) <= 125000 and terminal.poll() is None
+
+
+def with_text(reply):
+    return reply if len(reply.png) > 20000 else None
+
+
 def test_a_change_is_in_the_next_screenshot(screen, serve):
     _, runtime = serve(screen)
     for colour in ("#ff0000", "#00ff00", "#0000fe"):
