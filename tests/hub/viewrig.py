@@ -63,16 +63,16 @@ class Watcher(Viewer):
         assert bytes(frame[1][:8]) == PNG
         return bytes(frame[1])
 
-    def until(self, sees, timeout=20):
+    def until(self, sees, timeout=20, **options):
         """The first picture whose rows satisfy sees(rows)."""
         end = time.monotonic() + timeout
         while True:
-            rows = decode_png(self.picture(max(0.1, end - time.monotonic())))[2]
+            rows = decode_png(self.picture(max(0.1, end - time.monotonic())), **options)[2]
             if sees(rows):
                 return rows
 
     def sees(self, colour, timeout=20):
-        return self.until(lambda rows: "#%02x%02x%02x" % rows[5][5] == colour, timeout)
+        return self.until(lambda rows: "#%02x%02x%02x" % rows[5][5] == colour, timeout, only_rows=6)
 
     def count(self, seconds):
         """How many pictures come in that time."""

@@ -126,7 +126,7 @@ class Receiver:
                 re.findall(r"Key(Press|Release) event.*?keysym 0x[0-9a-f]+, (\w+)\)", text, re.S)]
 
 
-def decode_png(data):
+def decode_png(data, only_rows=1 << 20):
     """(width, height, rows of (r, g, b)); of the kinds that a screenshot may have."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     at, packed, palette = 8, b"", None
@@ -148,7 +148,7 @@ def decode_png(data):
     row_bytes = width * 3 if colour == 2 else (width * depth + 7) // 8
     assert len(raw) == (row_bytes + 1) * height
     rows, above = [], bytearray(row_bytes)
-    for y in range(height):
+    for y in range(min(height, only_rows)):
         start = y * (row_bytes + 1)
         line = _unfilter(raw[start], bytearray(raw[start + 1:start + 1 + row_bytes]), above, step)
         above = line
