@@ -44,7 +44,7 @@ static char *sendable_name(const char *given)
         while ((name[size + bytes] & 0xc0) == 0x80)
             bytes++;
         units += bytes == 4 ? 2 : 1;
-        if (units > NAME_BYTES_MAX)
+        if (units > MACHINE_NAME_UNITS_MAX)
             break;
         size += bytes;
     }
@@ -134,8 +134,10 @@ static struct connection *obtain(const struct invocation *invocation, const char
     }
     const struct http_client client = {invocation->api_url, invocation->ca_file,
                                        access_key && *access_key ? access_key : NULL};
-    const struct credentials_origin origin = {invocation->api_url, channel, machine_name};
     char *name = sendable_name(machine_name);
+    // What is kept is what was sent: a document that cannot be written would waste the token.
+    const struct credentials_origin origin = {invocation->api_url, channel,
+                                              machine_name ? name : NULL};
     const struct enroll_machine machine = {.public_key = public_key,
                                            .arch = system.machine,
                                            .name = name,

@@ -116,7 +116,7 @@ static bool take_machine_name(const json_t *document, struct connection *out, st
     const char *name = NULL;
     if (!document_text(document, "machine_name", OPTIONAL, &name, why))
         return false;
-    if (name && strlen(name) > NAME_BYTES_MAX)
+    if (name && strlen(name) > MACHINE_NAME_BYTES_MAX)
         return refuse(why, "machine_name", "is too long");
     out->machine_name = name && *name ? mem_string(name) : NULL;
     return true;

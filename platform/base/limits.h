@@ -157,6 +157,8 @@
 #define UPDATE_TRIAL_UP_MS         30000        // up for so long: the new version stays
 
 // --- enrolment, the agent's side
+#define MACHINE_NAME_UNITS_MAX   256          // of UTF-16, as deployments count
+#define MACHINE_NAME_BYTES_MAX   768          // the same in UTF-8
 #define ENROLL_CONNECT_MS        10000        // to the API: look-up, TCP, TLS
 #define ENROLL_REQUEST_MS        30000        // one whole request
 #define ENROLL_REPLY_BYTES_MAX   (256u << 10) // of an answer of the API

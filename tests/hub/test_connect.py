@@ -1,5 +1,6 @@
 """opengeni-agent connect against a hub, and against servers that behave badly."""
 
+import base64
 import http.server
 import json
 import os
@@ -287,6 +288,92 @@ def test_run_connects_a_machine_that_is_not(cloud, home):
     assert done.returncode == 1 and "nothing to run for" in done.stderr
     assert home.agent("run", "--workspace-id", "x", OPENGENI_ENROLL_TOKEN="t").returncode == 2
     assert len(cloud.requests) == 1 and home.connections() == []
+
+
+def test_names_are_cut_to_what_can_be_sent(cloud, home):
+    for given, sent in (("n" * 300, "n" * 256), ("\U0001f600" * 200, "\U0001f600" * 128),
+                        ("  a\x1b[31m b\x07 ", "a[31m b")):
+        cloud.requests.clear()
+        done = home.agent("--api-url", cloud.url, "connect", "--token", "t", "--machine-name", given)
+        assert done.returncode == 0 and cloud.requests[0][1]["machineName"] == sent
+    cloud.requests.clear()
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t", "--machine-name", " ").returncode == 0
+    assert "machineName" not in cloud.requests[0][1]
+
+
+def test_a_prefix_of_the_api_is_kept_and_makes_another_connection(cloud, home):
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 0
+    first = {p: p.read_bytes() for p in (home.config / "connections").glob("*.json")}
+    assert home.agent("connect", "--token", "t", "--api-url", cloud.url + "/base/").returncode == 0
+    assert [r[0] for r in cloud.requests] == ["/v1/enrollments/token/exchange",
+                                              "/base/v1/enrollments/token/exchange"]
+    assert len(home.connections()) == 2
+    assert all(path.read_bytes() == text for path, text in first.items())
+    for bad in ("ftp://x", "https://user:secret@x", "nonsense"):
+        done = home.agent("--api-url", bad, "connect", "--token", "t")
+        assert done.returncode == 2 and "secret@" not in done.stderr
+    assert len(cloud.requests) == 2
+
+
+def test_an_expired_connection_is_no_reason_to_stop(cloud, home):
+    assert home.agent("--api-url", cloud.url, "connect", "--token", "t").returncode == 0
+    (path,) = (home.config / "connections").glob("*.json")
+    document = json.loads(path.read_text())
+    expired = base64.urlsafe_b64encode(b'{"exp": 1000000000}').decode().rstrip("=")
+    document["credentials"]["nats_bearer"] = f"oge_{expired}.c2lnbmF0dXJl"
+    path.write_text(json.dumps(document))
+    cloud.answers = [start_answer(), (200, {"state": "authorized", **GOOD})]
+    done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+    assert done.returncode == 0 and "already" not in done.stdout
+    (document,) = home.connections()
+    assert document["credentials"]["nats_bearer"] == GOOD["credentials"]["bearer"]
+
+
+def test_machines_that_connect_twice_at_once_have_one_identity(cloud, home):
+    line = [AGENT, "--api-url", cloud.url, "connect", "--token", "t"]
+    both = [subprocess.Popen(line, env=home.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            for _ in range(6)]
+    assert [p.wait(60) for p in both] == [0] * 6
+    assert len({r[1]["publicKey"] for r in cloud.requests}) == 1 and len(cloud.requests) == 6
+    seed = home.config / "machine-identity.ed25519"
+    assert seed.stat().st_size == 32 and seed.stat().st_mode & 0o777 == 0o600
+    seed.write_bytes(b"x" * 31)
+    done = home.agent("--api-url", cloud.url, "connect", "--token", "t", "--force")
+    assert done.returncode == 1 and seed.read_bytes() == b"x" * 31
+
+
+def test_a_kill_at_any_moment_leaves_the_old_or_the_new_document(cloud, home):
+    def connect(bearer):
+        cloud.answers = [(201, {"credentials": dict(GOOD["credentials"], bearer=bearer)})]
+        return subprocess.Popen([AGENT, "--api-url", cloud.url, "connect", "--token", "t"], env=home.environment,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    assert connect("oge_first").wait(60) == 0
+    known = {"oge_first"}
+    for i in range(60):
+        known.add(f"oge_{i}")
+        process = connect(f"oge_{i}")
+        time.sleep(0.0007 * i)
+        process.kill()
+        process.wait()
+        (document,) = home.connections()  # never a partial one
+        assert document["credentials"]["nats_bearer"] in known
+    assert connect("oge_last").wait(60) == 0
+    (document,) = home.connections()
+    assert document["credentials"]["nats_bearer"] == "oge_last"
+    assert (home.config / "connections").stat().st_mode & 0o777 == 0o700
+
+
+def test_answers_of_the_wrong_kind_end_it_without_a_crash(cloud, home):
+    for text in ('{"deviceCode": 7}', '{"deviceCode": "\xff"}'.encode("latin-1"), '{"deviceCode": "a", "deviceCode": "b"}',
+                 json.dumps(dict(start_answer()[1], intervalSeconds="5")),
+                 json.dumps(dict(start_answer()[1], expiresInSeconds=-1)),
+                 json.dumps(dict(start_answer()[1], userCode={"a": []})), '{"a":' * 5000, "null", '"text"'):
+        cloud.answers = [(201, text)]
+        done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
+        assert done.returncode == 1 and done.stdout == "", (text, done)
+        assert len(done.stderr.splitlines()) == 1
+    assert home.connections() == []
 
 
 def test_nobody_there(home):

@@ -271,7 +271,7 @@ START_TEST(ids_and_names_are_limited)
 {
     for (size_t size = CONFIG_ID_BYTES_MAX - 1; size <= CONFIG_ID_BYTES_MAX + 1; size++) {
         struct fail why;
-        char agent[CONFIG_ID_BYTES_MAX + 2] = "", name[NAME_BYTES_MAX + 2] = "";
+        char agent[CONFIG_ID_BYTES_MAX + 2] = "", name[MACHINE_NAME_BYTES_MAX + 2] = "";
         memset(agent, 'a', size);
         char *text = mem_printf(HEAD ",\"credentials\":{\"agent_id\":\"%s\",\"workspace_id\":"
                                      "\"" WORKSPACE "\",\"nats_bearer\":\"\"}}",
@@ -280,7 +280,7 @@ START_TEST(ids_and_names_are_limited)
         ck_assert_int_eq(c != NULL, size <= CONFIG_ID_BYTES_MAX);
         connection_free(c);
         mem_free(text);
-        memset(name, 'n', size - CONFIG_ID_BYTES_MAX + NAME_BYTES_MAX);
+        memset(name, 'n', size - CONFIG_ID_BYTES_MAX + MACHINE_NAME_BYTES_MAX);
         text = mem_printf(
             HEAD ",\"machine_name\":\"%s\",\"credentials\":{" IDS ",\"nats_bearer\":\"\"}}", name);
         ck_assert_int_eq(accepted(text), size <= CONFIG_ID_BYTES_MAX);
