@@ -15,7 +15,7 @@ from screen import Screen, decode_png
 
 def free_number():
     """Numbers far from those that X servers take by themselves; tests run side by side."""
-    base = 2000 + os.getpid() % 1000 * 40
+    base = 20000 + os.getpid() % 900 * 40
     return next(n for n in range(base, base + 40) if not os.path.exists(f"/tmp/.X11-unix/X{n}"))
 
 
