@@ -147,13 +147,13 @@ def test_output_through_an_outage_is_whole_and_in_order(bench):
 def test_much_output_at_the_agents_pace(bench):
     """16 MiB, more than any buffer on the way, with a late reader."""
     process = subprocess.Popen([CTL, "shell", bench.name, "--", "sh", "-c",
-                                "stty -opost; head -c 16777216 /dev/zero | tr '\\0' x; echo; echo end; exit 3"],
+                                "read x; stty -opost; head -c 16777216 /dev/zero | tr '\\0' x; echo; echo end; exit 3"],
                                env=bench.environment(), stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     time.sleep(1)
     out = process.stdout.read()
     assert process.wait(20) == 3
-    assert out.count(b"x") == 16777216 and out.endswith(b"end\n")
+    assert out.count(b"x") == 16777216 and out.endswith(b"end\n"), process.stderr.read()
 
 
 def test_a_pipe_instead_of_a_person(bench):
@@ -291,7 +291,7 @@ def test_a_shell_over_tls(hub, tmp_path):
         token = tmp_path / "token"
         token.write_text(grant["token"] + "\n")
         arguments = ["--relay-url", url, "--relay-token-file", str(token)]
-        done = bench.ctl("shell", "--patience", "1", *arguments, bench.name, "--", "echo", "nobody",
+        done = bench.ctl("shell", "--patience", "8", *arguments, bench.name, "--", "echo", "nobody",
                          stdin=subprocess.DEVNULL)
         assert done.returncode not in (0, 1) and b"certificate" in done.stderr, done.stderr
         screen = bench.prompt(*arguments, "--ca-file", str(tmp_path / "ca.pem"))
