@@ -81,8 +81,10 @@ static void check_around(const char *id, size_t id_size, size_t content, uint64_
         ck_assert(around + size <= memory + content + REPLY_ROOM_BYTES);
         ck_assert_mem_eq(around, apart, size);
     }
+    size_t changed = 0; // one assertion for all: each costs a write
     for (size_t i = 0; i < content; i++)
-        ck_assert_uint_eq(memory[i], (uint8_t)(i * 7));
+        changed += memory[i] != (uint8_t)(i * 7);
+    ck_assert_uint_eq(changed, 0);
 }
 
 START_TEST(a_reply_is_written_around_its_largest_field)
