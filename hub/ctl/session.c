@@ -339,6 +339,7 @@ static struct viewer *make_viewer(struct session *session)
         // lower one for a frame that came before.
         .first_seq = options->ours ? 0 : (uint64_t)clock_wall_ms(),
         .resends = terminal_knows_frames(terminal),
+        .from_start = options->ours,
     };
     struct fail why;
     struct viewer *viewer = viewer_new(&wanted, &why);

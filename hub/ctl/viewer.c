@@ -31,7 +31,7 @@ struct typed {
 struct viewer {
     char *channel_id, *workspace_id, *agent_id;
     struct stream_channel channel; // of these
-    bool resends;
+    bool resends, from_start;
     bool awaits_rfb; // of the stream thread
     bool leaving;    // of the stream thread
     int ready;       // eventfd
@@ -231,7 +231,7 @@ static void take_frame(struct viewer *viewer, const struct datagram *frame)
         viewer->printed_seq = frame->seq + 1;
         return;
     }
-    bool begins = viewer->awaits_rfb || !viewer->has_frames;
+    bool begins = viewer->awaits_rfb || (!viewer->has_frames && !viewer->from_start);
     viewer->awaits_rfb = false;
     pthread_mutex_lock(&viewer->lock);
     bool fits = ring_add(&viewer->output, frame->data.data, frame->data.size);
@@ -415,6 +415,7 @@ struct viewer *viewer_new(const struct viewer_options *options, struct fail *why
                               .workspace_id = mem_string(options->channel.workspace_id),
                               .agent_id = mem_string(options->channel.agent_id),
                               .resends = options->resends,
+                              .from_start = options->from_start,
                               .awaits_rfb = options->rfb,
                               .ready = ready,
                               .lock = PTHREAD_MUTEX_INITIALIZER,

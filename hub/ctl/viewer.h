@@ -26,6 +26,7 @@ struct viewer_options {
     // After a reconnect, what may have been lost on the way is sent once more: for agents that pass
     // over what they have (identity of frames, not their sequence number alone).
     bool resends;
+    bool from_start; // it is new: what was printed before the first look counts as missed
     bool rfb; // frames before the one that begins with "RFB " are pictures: they are passed over
 };
 
