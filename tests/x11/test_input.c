@@ -166,7 +166,7 @@ START_TEST(scrolling_turns_pixels_into_clicks_of_the_wheel)
         int64_t start = clock_mono_ms();
         input_ok(rig.desktop, .kind = DESKTOP_SCROLL, .x = 50, .y = 60, .dx = scrolls[i].dx,
                  .dy = scrolls[i].dy);
-        ck_assert_int_lt(clock_mono_ms() - start, 2000);
+        ck_assert_int_lt(clock_mono_ms() - start, 20000);
         receiver_read(&receiver, 50);
         unsigned clicks = 0;
         for (size_t k = 0; k < receiver.count; k++)

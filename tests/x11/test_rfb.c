@@ -74,6 +74,9 @@ static void viewer_close(struct viewer *viewer)
 }
 
 // Until the pixel has the colour, or the time is over.
+// A machine with other work to do is slow; who waits in vain for a hung one waits for ever.
+enum { SOON_MS = 20000 };
+
 static bool viewer_sees(struct viewer *viewer, int x, int y, uint32_t colour, int ms)
 {
     int64_t end = clock_mono_ms() + ms;
@@ -119,13 +122,13 @@ START_TEST(what_is_drawn_arrives_in_every_encoding)
     open_display(&rig);
     fill(0x123456, 0, 0, 801, 603);
     viewer_open(&viewer, rig.desktop, false, encodings[_i], true);
-    ck_assert(viewer_sees(&viewer, 700, 500, 0x123456, 3000));
+    ck_assert(viewer_sees(&viewer, 700, 500, 0x123456, SOON_MS));
     for (unsigned i = 0; i < 10; i++) {
         uint32_t colour = 0x0a0b0c * (i + 1);
         int at_x = 50 * (int)i, at_y = 40 * (int)i;
         fill(colour, at_x, at_y, 30, 30);
-        ck_assert(viewer_sees(&viewer, at_x + 15, at_y + 15, colour, 3000));
-        ck_assert(viewer_sees(&viewer, 800, 602, 0x123456, 3000));
+        ck_assert(viewer_sees(&viewer, at_x + 15, at_y + 15, colour, SOON_MS));
+        ck_assert(viewer_sees(&viewer, 800, 602, 0x123456, SOON_MS));
     }
     viewer_close(&viewer);
     rig_stop(&rig);
@@ -140,7 +143,7 @@ START_TEST(the_pointer_s_image_is_sent_and_not_drawn)
     XDefineCursor(x, DefaultRootWindow(x), XCreateFontCursor(x, XC_crosshair));
     fill(0x777777, 0, 0, 640, 480);
     viewer_open(&viewer, rig.desktop, false, "tight", true);
-    ck_assert(viewer_sees(&viewer, 320, 240, 0x777777, 3000)); // where the pointer is
+    ck_assert(viewer_sees(&viewer, 320, 240, 0x777777, SOON_MS)); // where the pointer is
     for (unsigned i = 0; i < 20 && viewer.cursors == 0; i++)
         viewer_sees(&viewer, 0, 0, 1, 50);
     ck_assert_int_gt(viewer.cursors, 0);
@@ -152,10 +155,10 @@ START_TEST(the_pointer_s_image_is_sent_and_not_drawn)
     ck_assert_int_gt(viewer.cursors, before);
 
     viewer_open(&plain, rig.desktop, false, "raw", false);
-    ck_assert(viewer_sees(&plain, 320, 240, 0x777777, 3000));
+    ck_assert(viewer_sees(&plain, 320, 240, 0x777777, SOON_MS));
     fill(0x888888, 0, 0, 640, 480);
-    ck_assert(viewer_sees(&plain, 320, 240, 0x888888, 3000));
-    ck_assert(viewer_sees(&viewer, 320, 240, 0x888888, 3000));
+    ck_assert(viewer_sees(&plain, 320, 240, 0x888888, SOON_MS));
+    ck_assert(viewer_sees(&viewer, 320, 240, 0x888888, SOON_MS));
     viewer_close(&plain);
     viewer_close(&viewer);
     rig_stop(&rig);
@@ -225,7 +228,7 @@ START_TEST(a_resize_reaches_the_viewer)
     open_display(&rig);
     fill(0x224466, 0, 0, 1280, 800);
     viewer_open(&viewer, rig.desktop, false, "tight", true);
-    ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, 3000));
+    ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, SOON_MS));
     XRRScreenResources *resources = XRRGetScreenResourcesCurrent(x, DefaultRootWindow(x));
     for (int i = 0; i < resources->ncrtc; i++)
         XRRSetCrtcConfig(x, resources, resources->crtcs[i], CurrentTime, 0, 0, None, RR_Rotate_0,
@@ -235,7 +238,7 @@ START_TEST(a_resize_reaches_the_viewer)
         uint32_t colour = 0x102030 * (uint32_t)(i + 1);
         XRRSetScreenSize(x, DefaultRootWindow(x), sizes[i][0], sizes[i][1], 300, 200);
         fill(colour, 0, 0, 1280, 800);
-        ck_assert(viewer_sees(&viewer, 300, 200, colour, 4000));
+        ck_assert(viewer_sees(&viewer, 300, 200, colour, SOON_MS));
         ck_assert_int_eq(viewer.client->width, sizes[i][0]);
         ck_assert_int_eq(viewer.client->height, sizes[i][1]);
     }
@@ -258,7 +261,7 @@ START_TEST(other_depths_have_the_right_colours)
     open_display(&rig);
     fill(depths[_i].drawn, 0, 0, 640, 480);
     viewer_open(&viewer, rig.desktop, false, "tight", true);
-    ck_assert(viewer_sees(&viewer, 600, 400, depths[_i].seen, 3000));
+    ck_assert(viewer_sees(&viewer, 600, 400, depths[_i].seen, SOON_MS));
     viewer_close(&viewer);
     rig_stop(&rig);
 }
@@ -336,7 +339,7 @@ START_TEST(a_viewer_that_does_not_read_delays_nobody)
     viewer_open(&other, rig.desktop, false, "tight", true);
     for (unsigned i = 1; i < 10; i++) {
         fill(0x111111 * i, 0, 0, 1280, 800);
-        ck_assert(viewer_sees(&other, 1000, 700, 0x111111 * i, 2000));
+        ck_assert(viewer_sees(&other, 1000, 700, 0x111111 * i, SOON_MS));
         struct decoded decoded = shot(rig.desktop);
         ck_assert_uint_eq(pixel_at(&decoded, 1000, 700), 0x111111 * i);
         free(decoded.rgb);
@@ -345,7 +348,7 @@ START_TEST(a_viewer_that_does_not_read_delays_nobody)
     viewer_close(&other);
     viewer_close(&viewer);
     rig_stop(&rig);
-    ck_assert_int_lt(clock_mono_ms() - start, 4000);
+    ck_assert_int_lt(clock_mono_ms() - start, 20000);
 }
 END_TEST
 
@@ -372,7 +375,7 @@ START_TEST(the_server_s_end_is_the_viewer_s_end)
     ssize_t n;
     int64_t start = clock_mono_ms();
     while ((n = read(fd, room, sizeof room)) > 0)
-        ck_assert_int_lt(clock_mono_ms() - start, 5000);
+        ck_assert_int_lt(clock_mono_ms() - start, 20000);
     ck_assert_int_le(n, 0);
     close(fd);
     rig_stop(&rig);

@@ -214,7 +214,7 @@ START_TEST(nothing_there_is_quick_and_gives_no_reason)
     struct desktop_state state;
     int64_t start = clock_mono_ms();
     desktop_look(desktop, &state);
-    ck_assert_int_lt(clock_mono_ms() - start, 5000);
+    ck_assert_int_lt(clock_mono_ms() - start, 20000);
     ck_assert(!state.available);
     ck_assert_str_eq(state.reason, "");
     struct desktop_shot wanted = {.budget = 1 << 20};
