@@ -23,7 +23,7 @@ static size_t count_of(const struct relay *relay, const char *agent)
     return count;
 }
 
-struct channel *channel_new(struct relay *relay, const struct relay_query *query)
+struct channel *channel_new(struct relay *relay, const struct relay_query *query, int64_t now_ms)
 {
     if (relay->channel_count >= RELAY_CHANNELS_MAX ||
         count_of(relay, query->agent) >= RELAY_CHANNELS_OF_AGENT_MAX)
@@ -33,6 +33,7 @@ struct channel *channel_new(struct relay *relay, const struct relay_query *query
     channel->agent = mem_string(query->agent);
     channel->id = mem_string(query->channel);
     channel->port = query->port;
+    channel->hold_until_ms = now_ms + relay->setup.limits.first_viewer_ms;
     channel->next = relay->channels;
     relay->channels = channel;
     relay->channel_count++;

@@ -20,6 +20,7 @@ const struct relay_limits relay_default_limits = {
     .burst = RELAY_BURST_BYTES,
     .pair_ms = RELAY_PAIR_MS,
     .open_ms = RELAY_OPEN_MS,
+    .first_viewer_ms = RELAY_FIRST_VIEWER_MS,
     .stall_ms = RELAY_STALL_MS,
 };
 
@@ -80,6 +81,17 @@ static struct peer *other_end(const struct peer *peer)
     return peer->channel ? peer->channel->ends[!peer->role] : NULL;
 }
 
+// Half of what can be kept has come before anybody has looked.
+static bool too_early(const struct peer *peer, int64_t now_ms)
+{
+    const struct channel *channel = peer->channel;
+    if (!channel || peer->role != ROLE_AGENT || now_ms >= channel->hold_until_ms)
+        return false;
+    const struct queue *ring = &channel->rings[ROLE_AGENT];
+    return ring->bytes > channel_ring_bytes(peer->relay) / 2 ||
+           ring->count > peer->relay->setup.limits.ring_frames / 2;
+}
+
 // An end is not read from while the other one has much to take, or for being too fast. Two marks,
 // so that it does not stop and go with every frame.
 static void update_pause(struct peer *peer, int64_t now_ms)
@@ -87,7 +99,7 @@ static void update_pause(struct peer *peer, int64_t now_ms)
     const struct peer *other = other_end(peer);
     size_t waiting = other ? other->out.bytes : 0;
     bool full = waiting > (peer->paused ? RELAY_QUEUE_LOW_BYTES : RELAY_QUEUE_HIGH_BYTES);
-    bool paused = full || peer->rate_until_ms > now_ms || !peer->channel;
+    bool paused = full || peer->rate_until_ms > now_ms || !peer->channel || too_early(peer, now_ms);
     if (paused != peer->paused) {
         peer->paused = paused;
         peer->relay->setup.pause(peer->socket, paused);
@@ -134,6 +146,8 @@ static void attach(struct peer *peer, struct channel *channel, const struct open
     peer->role = opening->role;
     channel->ends[peer->role] = peer;
     channel->touched_ms = now_ms;
+    if (peer->role == ROLE_VIEWER)
+        channel->hold_until_ms = 0;
     atomic_fetch_add(&peer->relay->counters.accepted, 1);
     struct frame *answer = opening_accept(opening->resume_from);
     send_frame(peer, answer, now_ms);
@@ -157,7 +171,7 @@ static void open_channel(struct peer *peer, struct frame *message, int64_t now_m
         reject(peer, "stale epoch (a newer sandbox is active)", now_ms);
         return;
     }
-    if (!channel && !(channel = channel_new(peer->relay, &peer->query))) {
+    if (!channel && !(channel = channel_new(peer->relay, &peer->query, now_ms))) {
         reject(peer, "too many channels", now_ms);
         return;
     }

@@ -3,7 +3,8 @@
 // but for the counters and relay_cut.
 //
 // Nothing is shed: an end that sends faster than the other takes, or than the rate allows, is not
-// read from for a while. An end that takes nothing at all for a time is dropped; what it has missed
+// read from for a while, nor is the agent of a new channel once much is kept for its first viewer,
+// who is on the way. An end that takes nothing at all for a time is dropped; what it has missed
 // is in the ring when it comes back.
 #pragma once
 
@@ -23,7 +24,8 @@ struct relay_limits {
     double rate, burst;             // bytes a second of one end, and at once; rate 0: no limit
     int64_t pair_ms;                // a channel with one end only lives this long untouched
     int64_t open_ms;                // for the first message
-    int64_t stall_ms;               // an end that takes nothing for so long is dropped
+    int64_t first_viewer_ms; // a new channel's agent is held back for it, not to lose the start
+    int64_t stall_ms;        // an end that takes nothing for so long is dropped
 };
 extern const struct relay_limits relay_default_limits;
 

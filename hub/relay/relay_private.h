@@ -14,6 +14,7 @@ struct channel {
     uint32_t port;
     struct peer *ends[2];                 // by enum relay_role
     struct queue rings[2];                // what that role has sent
+    int64_t hold_until_ms;                // for the first viewer; 0: it has been here
     int64_t touched_ms;                   // by an end that came or went, or a frame
     int64_t lease_floor, authority_floor; // viewers below are of an older session
 };
@@ -53,7 +54,7 @@ struct relay {
 
 struct channel *channel_find(struct relay *relay, const struct relay_query *query);
 // NULL when there are too many, of this machine or altogether.
-struct channel *channel_new(struct relay *relay, const struct relay_query *query);
+struct channel *channel_new(struct relay *relay, const struct relay_query *query, int64_t now_ms);
 void channel_free(struct relay *relay, struct channel *channel); // its ends have been detached
 
 // False when the viewer belongs to an older session than one that was here; else the floors rise.

@@ -431,6 +431,7 @@
 #define RELAY_RATE_BYTES            (256.0 * (1 << 20)) // a second, of one end
 #define RELAY_BURST_BYTES           (64.0 * (1 << 20))  // beyond the rate, after a pause
 #define RELAY_PAIR_MS               120000              // an end that nobody joins is closed
+#define RELAY_FIRST_VIEWER_MS       10000               // so long a full ring waits for one
 #define RELAY_STALL_MS              15000               // an end that takes nothing is closed
 #define RELAY_QUEUE_HIGH_BYTES      (1u << 20)   // the sender is not read from above this ...
 #define RELAY_QUEUE_LOW_BYTES       (256u << 10) // ... until below this

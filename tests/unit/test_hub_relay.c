@@ -488,6 +488,54 @@ START_TEST(a_sender_is_held_back_while_the_other_end_is_slow_and_nothing_is_lost
 }
 END_TEST
 
+START_TEST(the_beginning_is_kept_for_the_first_viewer)
+{
+    struct end ends[2];
+    begin();
+    join(&ends[0], "c", AGENT);
+    static char big[64 << 10];
+    memset(big, 'x', sizeof big - 1);
+    uint64_t seq = 0;
+    while (!ends[0].paused && seq < 1000)
+        say(&ends[0], seq++, big);
+    ck_assert_uint_gt(seq, 30);
+    ck_assert_uint_lt(seq, 40);
+    join(&ends[1], "c", VIEWER);
+    take(&ends[1], 999);
+    ck_assert(!ends[0].paused);
+    ck_assert_uint_eq(ends[1].frames, seq);
+    uint64_t first = seq; // from now on the agent does not wait for anybody
+    leave(&ends[1]);
+    while (!ends[0].paused && seq < 1000)
+        say(&ends[0], seq++, "small");
+    ck_assert_uint_eq(seq, 1000);
+    ck_assert_uint_gt(seq, first);
+    finish(&ends[0], 1);
+}
+END_TEST
+
+START_TEST(an_agent_does_not_wait_long_for_a_viewer)
+{
+    struct end agent;
+    begin();
+    join(&agent, "c", AGENT);
+    uint64_t seq = 0;
+    while (!agent.paused && seq < 10000)
+        say(&agent, seq++, "small");
+    ck_assert_uint_eq(seq, RELAY_RING_FRAMES / 2 + 1);
+    now_ms += RELAY_FIRST_VIEWER_MS - 1;
+    relay_tick(relay, now_ms);
+    ck_assert(agent.paused);
+    now_ms += 1;
+    relay_tick(relay, now_ms);
+    ck_assert(!agent.paused);
+    while (!agent.paused && seq < 10000)
+        say(&agent, seq++, "small");
+    ck_assert_uint_eq(seq, 10000);
+    finish(&agent, 1);
+}
+END_TEST
+
 START_TEST(an_end_that_takes_nothing_is_dropped_and_holds_nobody_back)
 {
     struct end ends[2];
@@ -646,6 +694,7 @@ CHECK_MAIN("relay", 120, what_one_end_sends_the_other_receives,
            input_goes_to_an_agent_only_and_is_not_kept, refusals_name_the_reason,
            viewers_of_an_older_session_are_refused,
            a_sender_is_held_back_while_the_other_end_is_slow_and_nothing_is_lost,
+           the_beginning_is_kept_for_the_first_viewer, an_agent_does_not_wait_long_for_a_viewer,
            an_end_that_takes_nothing_is_dropped_and_holds_nobody_back,
            the_rate_holds_back_and_does_not_drop,
            a_channel_with_one_end_is_reaped_and_a_paired_one_is_not,
