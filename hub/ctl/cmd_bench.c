@@ -79,11 +79,10 @@ const struct command command_bench = {
     .name = "bench",
     .operands = "MACHINE",
     .summary = "Measure how fast a machine's agent answers",
-    .notes =
-        "Times are seen from here. Floors of the same run stand beside them: *echo* is a responder "
-        "of\n"
-        "our own on a second connection that does nothing else, local_* a command started here\n"
-        "without an agent. The flood is 64 each of four operations at once, while a probe pings.\n",
+    .notes = "Times are seen from here. Floors of the same run stand beside them: *echo* is a\n"
+             "responder of our own on a second connection that does nothing else, local_* a\n"
+             "command started here without an agent. The flood is 64 each of four operations\n"
+             "at once, while a probe pings.\n",
     .arguments = arguments,
     .run = run,
 };

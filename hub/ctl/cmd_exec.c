@@ -172,11 +172,10 @@ const struct command command_exec = {
     .name = "exec",
     .operands = "MACHINE [--] CMD [ARG]...",
     .summary = "Run a command and wait for it",
-    .notes =
-        "The arguments reach the program as they are: no shell looks at them, unless -c. Standard\n"
-        "input goes along when it is no terminal; input and output fit into one message of the\n"
-        "server (usually 1 MiB). --timeout ends the command after so many seconds (none).\n"
-        "Interrupting opengeni-ctl does not end the command.\n",
+    .notes = "The arguments reach the program as they are: no shell looks at them, unless -c.\n"
+             "Standard input goes along when it is no terminal; input and output fit into one\n"
+             "message of the server (usually 1 MiB). --timeout ends the command after so many\n"
+             "seconds (none). Interrupting opengeni-ctl does not end the command.\n",
     .arguments = arguments,
     .runs = true,
     .run = run,

@@ -83,9 +83,8 @@ const struct command command_mv = {
     .name = "mv",
     .operands = "MACHINE FROM TO",
     .summary = "Rename or move a file or directory",
-    .notes =
-        "TO is the new name itself, also when a directory of that name exists. Both are on one\n"
-        "filesystem. What exists is not replaced, unless -f.\n",
+    .notes = "TO is the new name itself, also when a directory of that name exists. Both are\n"
+             "on one filesystem. What exists is not replaced, unless -f.\n",
     .arguments = mv_arguments,
     .run = run_mv,
 };

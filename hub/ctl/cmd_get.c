@@ -70,8 +70,8 @@ const struct command command_get = {
     .name = "get",
     .operands = "MACHINE REMOTE [LOCAL]",
     .summary = "Copy a file of any size from a machine",
-    .notes =
-        "LOCAL is a file, a directory, or - for standard output; without it, the file comes into\n"
-        "the current directory. It appears under its name when it is complete.\n",
+    .notes = "LOCAL is a file, a directory, or - for standard output; without it, the file\n"
+             "comes into the current directory. It appears under its name when it is\n"
+             "complete.\n",
     .run = run,
 };

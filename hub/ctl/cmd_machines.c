@@ -272,7 +272,7 @@ static int run(struct ctl *ctl, struct arguments *args)
 static const struct argument arguments[] = {
     {OPTION_LONG, "long", NULL, "whole ids"},
     {OPTION_ALL, "all", NULL, "also the revoked ones that a hub remembers"},
-    {OPTION_LISTEN, "listen", NULL, "those that are heard now, although there is a hub"},
+    {OPTION_LISTEN, "listen", NULL, "those heard now, although there is a hub"},
     {0},
 };
 
@@ -280,10 +280,9 @@ const struct command command_machines = {
     .name = "machines",
     .operands = "",
     .summary = "List the machines that the hub knows, or that are heard now",
-    .notes =
-        "Without a hub, machines are listened for (6 s, or --wait).\n"
-        "GENERATION tells which control planes the machine can serve: 0.2.0, latest, or both.\n"
-        "Name, version and platform are known once the machine has said hello (--wait 310).\n",
+    .notes = "Without a hub, machines are listened for (6 s, or --wait). GENERATION tells\n"
+             "which control planes the machine can serve: 0.2.0, latest, or both. Name,\n"
+             "version and platform are known once the machine has said hello (--wait 310).\n",
     .arguments = arguments,
     .run = run,
 };

@@ -209,16 +209,17 @@ static const struct argument no_arguments[] = {{0}};
 
 const struct command command_pty = {
     .name = "pty",
-    .operands = "open|list|close|resize|write MACHINE [PTY|CMD]...",
+    .operands = "open|list|close|resize|write MACHINE ...",
     .summary = "Look after terminals without showing them",
-    .notes =
-        "  pty open MACHINE [-- CMD [ARG]...]    opens one and prints its id\n"
-        "  pty list MACHINE                      those at the hub's relay now\n"
-        "  pty close MACHINE PTY                 ends one and what runs in it\n"
-        "  pty resize MACHINE PTY COLUMNSxROWS   0 keeps what is\n"
-        "  pty write MACHINE PTY                 types what standard input holds\n\n"
-        "A machine does not tell which terminals it has, but a hub sees who is at its relay. IDLE\n"
-        "is the time since something was typed or printed, or somebody came or went.\n",
+    .notes = "  pty open MACHINE [-- CMD [ARG]...]    opens one and prints its id\n"
+             "  pty list MACHINE                      those at the hub's relay now\n"
+             "  pty close MACHINE PTY                 ends one and what runs in it\n"
+             "  pty resize MACHINE PTY COLUMNSxROWS   0 keeps what is\n"
+             "  pty write MACHINE PTY                 types what standard input holds\n"
+             "\n"
+             "A machine does not tell which terminals it has, but a hub sees who is at its\n"
+             "relay. IDLE is the time since something was typed or printed, or somebody came\n"
+             "or went.\n",
     .arguments = no_arguments,
     .run = run,
 };

@@ -92,11 +92,10 @@ const struct command command_put = {
     .name = "put",
     .operands = "MACHINE LOCAL REMOTE",
     .summary = "Copy a file of any size to a machine",
-    .notes =
-        "LOCAL may be - for standard input; REMOTE may be a directory. The file is written under\n"
-        "another name beside REMOTE and takes its place when it is complete. It has the "
-        "permissions\n"
-        "of the file that it replaces, else those of LOCAL.\n",
+    .notes = "LOCAL may be - for standard input; REMOTE may be a directory. The file is\n"
+             "written under another name beside REMOTE and takes its place when it is\n"
+             "complete. It has the permissions of the file that it replaces, else those of\n"
+             "LOCAL.\n",
     .arguments = arguments,
     .run = run,
 };

@@ -110,8 +110,8 @@ const struct command command_screenshot = {
     .name = "screenshot",
     .operands = "MACHINE",
     .summary = "Save a picture of a machine's screen",
-    .notes = "A PNG, in the current directory and named after the machine and the time, unless -o\n"
-             "says otherwise; the file's name is printed.\n",
+    .notes = "A PNG, in the current directory and named after the machine and the time,\n"
+             "unless -o says otherwise; the file's name is printed.\n",
     .arguments = arguments,
     .run = run,
 };

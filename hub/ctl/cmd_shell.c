@@ -164,11 +164,11 @@ static const struct argument arguments[] = {
     {OPTION_CWD, "cwd", "DIR", "directory to start in"},
     {OPTION_ENV, "env", "NAME=VALUE", "add to the environment"},
     {OPTION_ATTACH, "attach", "PTY", "come back to a terminal that was left"},
-    {OPTION_SCOPE, "scope", "NAME", "the terminal of that name; opened when there is none"},
-    {OPTION_KEEP, "keep", NULL, "leave it running when this program is made to end"},
-    {OPTION_ESCAPE, "escape", "KEY", "a character, ^X, or none (~; none without a terminal)"},
+    {OPTION_SCOPE, "scope", "NAME", "the terminal of that name, be it a new one"},
+    {OPTION_KEEP, "keep", NULL, "leave it running when this program ends"},
+    {OPTION_ESCAPE, "escape", "KEY", "a character, ^X, or none (~)"},
     {OPTION_NO_STDIN, "no-stdin", NULL, "do not read standard input"},
-    {OPTION_PATIENCE, "patience", "S", "with a relay or machine that is away (for ever; 60)"},
+    {OPTION_PATIENCE, "patience", "S", "with who is away (for ever; 60 in scripts)"},
     {OPTION_RELAY_URL, "relay-url", "URL", "a relay, ws or wss, without asking a hub"},
     {OPTION_RELAY_TOKEN_FILE, "relay-token-file", "FILE", "holds a viewer's token for it"},
     {0},
@@ -178,25 +178,14 @@ const struct command command_shell = {
     .name = "shell",
     .operands = "MACHINE [--] [CMD [ARG]...]",
     .summary = "Open a terminal on a machine",
-    .notes =
-        "Runs CMD, or the user's shell, in a terminal of the machine, of the size of this one. "
-        "The\n"
-        "program there outlives every loss of the connection: keys that are typed meanwhile are\n"
-        "kept, and nothing of its output is lost or doubled when the relay is back.\n\n"
-        "At the beginning of a line, ~ is for opengeni-ctl itself:\n"
-        "  ~.   end the terminal and what runs in it\n"
-        "  ~d   leave it running; its id is told, for --attach\n"
-        "  ~^Z  stop opengeni-ctl\n"
-        "  ~?   list these\n"
-        "  ~~   type ~\n\n"
-        "A terminal that was opened here ends with opengeni-ctl, unless it is left with ~d or\n"
-        "--keep is given; one that was attached to, or has a --scope, stays. A terminal has one\n"
-        "viewer: a second one takes it over, and the first is told.\n\n"
-        "Standard input may be a pipe: its end is typed as ^D. The relay is found by way of the\n"
-        "hub, unless --relay-url and --relay-token-file say all.\n\n"
-        "Exit status: the program's own where the machine tells it, else 0 after its end; 255 "
-        "when\n"
-        "the terminal was ended, taken over or lost; else as for exec.\n",
+    .notes = "Runs CMD, or the user's shell, in a terminal of the machine. The program there\n"
+             "outlives every loss of the connection. At the beginning of a line type\n"
+             "  ~.  to end it    ~d  to leave it running; its id is told, for --attach\n"
+             "  ~^Z to stop opengeni-ctl    ~~  for ~    ~?  for these\n"
+             "A terminal that was opened here ends with opengeni-ctl, unless --keep is given;\n"
+             "one that was attached to, or has a --scope, stays. A second viewer takes over.\n"
+             "Exit status: the program's own where the machine tells it, else 0 after its\n"
+             "end; 255 when the terminal was ended, taken over or lost; else as for exec.\n",
     .arguments = arguments,
     .runs = true,
     .run = run,

@@ -105,8 +105,8 @@ const struct command command_type = {
     .name = "type",
     .operands = "MACHINE TEXT|-",
     .summary = "Type a text into the focused window of a machine's screen",
-    .notes = "- takes the text from standard input. Any character can be typed, also one that the\n"
-             "machine's keyboard does not have; a line end is the Return key.\n",
+    .notes = "- takes the text from standard input. Any character can be typed, also one that\n"
+             "the machine's keyboard does not have; a line end is the Return key.\n",
     .run = run_type,
 };
 
@@ -114,7 +114,7 @@ const struct command command_key = {
     .name = "key",
     .operands = "MACHINE CHORD...",
     .summary = "Press keys on a machine's screen, one chord after the other",
-    .notes = "A CHORD is one key or several joined with +: Return, ctrl+c, alt+F4, ctrl+shift+t.\n"
+    .notes = "A CHORD is one key or several joined with +: Return, ctrl+c, ctrl+shift+t.\n"
              "Names are those of X11 and of browsers, in any case.\n",
     .run = run_key,
 };

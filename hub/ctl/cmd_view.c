@@ -171,12 +171,13 @@ const struct command command_view = {
     .name = "view",
     .operands = "MACHINE",
     .summary = "Show a machine's desktop in a VNC viewer",
-    .notes =
-        "Waits on 127.0.0.1, or at a unix socket, for one VNC viewer of this user, and connects\n"
-        "it with the machine through the relay. Keyboard and mouse work if the machine's owner\n"
-        "has consented to that; otherwise the viewer can only look. Ends with the viewer.\n\n"
-        "The place is printed, so that a script can start the viewer:\n"
-        "  opengeni-ctl view box --socket ~/box.vnc & vncviewer ~/box.vnc\n",
+    .notes = "Waits on 127.0.0.1, or at a unix socket, for one VNC viewer of this user, and\n"
+             "connects it with the machine through the relay. Keyboard and mouse work if the\n"
+             "machine's owner has consented to that; otherwise the viewer can only look. Ends\n"
+             "with the viewer.\n"
+             "\n"
+             "The place is printed, so that a script can start the viewer:\n"
+             "  opengeni-ctl view box --socket ~/box.vnc & vncviewer ~/box.vnc\n",
     .arguments = arguments,
     .run = run,
 };

@@ -5,12 +5,11 @@
 #include "ctl/ctl.h"
 
 const struct argument common_arguments[] = {
-    {COMMON_SERVER, "server", "URL", "nats, tls, ws or wss; else $OPENGENI_SERVER, else the hub's"},
-    {COMMON_TOKEN_FILE, "token-file", "FILE",
-     "holds the server's token; else $OPENGENI_TOKEN_FILE"},
-    {COMMON_HUB, "hub", "URL", "http or https; else $OPENGENI_HUB, else the one that runs here"},
+    {COMMON_SERVER, "server", "URL", "a NATS server [$OPENGENI_SERVER] (the hub's)"},
+    {COMMON_TOKEN_FILE, "token-file", "FILE", "holds its token [$OPENGENI_TOKEN_FILE]"},
+    {COMMON_HUB, "hub", "URL", "its URL [$OPENGENI_HUB] (the one of this user)"},
     {COMMON_HUB_TOKEN_FILE, "hub-token-file", "FILE",
-     "holds its admin token; else $OPENGENI_HUB_TOKEN_FILE"},
+     "an admin's token [$OPENGENI_HUB_TOKEN_FILE]"},
     {COMMON_CA_FILE, "ca-file", "FILE", "trust these certificates beside the system's"},
     {COMMON_WAIT, "wait", "S", "listen so long for machines to speak (6)"},
     {COMMON_TIMEOUT, "timeout", "S", "wait so long for an answer (30)"},

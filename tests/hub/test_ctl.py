@@ -214,3 +214,18 @@ def read_until(terminal, text, seconds=60):
         if select.select([terminal], [], [], 1)[0]:
             seen += os.read(terminal, 65536).decode(errors="replace")
     return seen
+
+
+def test_every_help_fits_a_screen():
+    def help_of(*words):
+        done = subprocess.run([CTL, "help", *words], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0 and done.stderr == "", done
+        return done.stdout.splitlines()
+
+    names = [line.split()[0] for line in help_of("commands")]
+    assert len(names) > 20
+    overview = " ".join(help_of())
+    for name in names:
+        assert name == "help" or f" {name} " in overview, name
+    for lines in [help_of(), help_of("options"), *(help_of(name) for name in names)]:
+        assert max(len(line) for line in lines) <= 80 and len(lines) <= 24, "\n".join(lines)
