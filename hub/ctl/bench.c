@@ -111,14 +111,16 @@ static bool once(struct bench *bench, const struct bench_request *request, struc
 // What an operation is compared with: an answer of the echo, or a command that is started here.
 struct floor {
     const char *name;
-    bool large;        // the echo answers with BENCH_READ_BYTES
+    char kind;         // what the echo does, ECHO_...; 0: nothing
     char *const *argv; // NULL: the echo
 };
 
+enum { FLOORS_MAX = 2 };
+
 // The echo takes a request of the size of a ping.
-static bool echo_once(struct bench *bench, bool large, struct samples *samples, struct fault *fault)
+static bool echo_once(struct bench *bench, char kind, struct samples *samples, struct fault *fault)
 {
-    const char payload[44] = {large ? ECHO_LARGE : 0};
+    const char payload[44] = {kind};
     struct rpc *rpc = bench->ctl->rpc;
     struct call *call;
     if (!rpc_send_raw(rpc, echo_subject(bench->echo), payload, sizeof payload, &call, fault))
@@ -134,21 +136,28 @@ static bool floor_once(struct bench *bench, const struct floor *floor, struct sa
                        struct fault *fault)
 {
     if (!floor->argv)
-        return echo_once(bench, floor->large, samples, fault);
+        return echo_once(bench, floor->kind, samples, fault);
     return spawn_once(floor->argv, samples) ||
            fault_set(fault, FAULT_LOCAL, "%s cannot be started here", floor->argv[0]);
 }
 
-// Alternating, so that both meet the same moods of the machine.
+// Alternating, so that all meet the same moods of the machine. The last floor is the one to compare
+// with.
 static bool beside(struct bench *bench, const char *name, const struct bench_request *request,
-                   const struct floor *floor, uint64_t count, struct fault *fault)
+                   const struct floor *floors, size_t floor_count, uint64_t count,
+                   struct fault *fault)
 {
-    struct samples below = {0}, samples = {0};
+    struct samples below[FLOORS_MAX] = {0}, samples = {0};
+    assert(floor_count > 0 && floor_count <= FLOORS_MAX);
     bool ok = true;
-    for (uint64_t i = 0; ok && i < count; i++)
-        ok = floor_once(bench, floor, &below, fault) && once(bench, request, &samples, fault);
-    bench_result(bench, floor->name, NULL, &below);
-    bench_result(bench, name, floor->name, &samples);
+    for (uint64_t i = 0; ok && i < count; i++) {
+        for (size_t k = 0; ok && k < floor_count; k++)
+            ok = floor_once(bench, &floors[k], &below[k], fault);
+        ok = ok && once(bench, request, &samples, fault);
+    }
+    for (size_t k = 0; k < floor_count; k++)
+        bench_result(bench, floors[k].name, NULL, &below[k]);
+    bench_result(bench, name, floors[floor_count - 1].name, &samples);
     return ok;
 }
 
@@ -156,28 +165,29 @@ static bool pings(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_ping(&request);
-    return beside(bench, "ping", &request, &(struct floor){.name = "raw_echo"}, bench->count,
+    return beside(bench, "ping", &request, &(struct floor){.name = "raw_echo"}, 1, bench->count,
                   fault);
 }
 
 static bool commands_here_and_there(struct bench *bench, struct fault *fault)
 {
-    char *const echo[] = {"/bin/sh", "-c", "echo hi", NULL}, *const nothing[] = {"/bin/true", NULL};
-    struct floor shell = {.name = "local_sh_echo", .argv = echo},
-                 program = {.name = "local_true", .argv = nothing};
+    const struct floor shell[] = {{.name = "local_sh_echo", .argv = bench_shell_argv},
+                                  {.name = "echo_sh_echo", .kind = ECHO_SHELL}},
+                       program[] = {{.name = "local_true", .argv = bench_program_argv},
+                                    {.name = "echo_true", .kind = ECHO_PROGRAM}};
     struct bench_request in_shell, direct;
     bench_shell(bench, "echo hi", &in_shell);
-    run_request(bench, nothing[0], false, &direct);
+    run_request(bench, bench_program_argv[0], false, &direct);
     uint64_t count = bench->count / 4 + 1;
-    return beside(bench, "exec_sh_echo", &in_shell, &shell, count, fault) &&
-           beside(bench, "exec_argv_true", &direct, &program, count, fault);
+    return beside(bench, "exec_sh_echo", &in_shell, shell, 2, count, fault) &&
+           beside(bench, "exec_argv_true", &direct, program, 2, count, fault);
 }
 
 static bool stats(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_stat(bench, &request);
-    return beside(bench, "stat", &request, &(struct floor){.name = "echo_stat"},
+    return beside(bench, "stat", &request, &(struct floor){.name = "echo_stat"}, 1,
                   bench->count / 2 + 1, fault);
 }
 
@@ -185,7 +195,7 @@ static bool lists(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_list(bench, &request);
-    return beside(bench, "list", &request, &(struct floor){.name = "echo_list"},
+    return beside(bench, "list", &request, &(struct floor){.name = "echo_list"}, 1,
                   bench->count / 2 + 1, fault);
 }
 
@@ -193,7 +203,8 @@ static bool reads(struct bench *bench, struct fault *fault)
 {
     struct bench_request request;
     bench_read(bench, &request);
-    return beside(bench, "read_512k", &request, &(struct floor){.name = "echo_512k", .large = true},
+    return beside(bench, "read_512k", &request,
+                  &(struct floor){.name = "echo_512k", .kind = ECHO_LARGE}, 1,
                   bench->count / 10 + 1, fault);
 }
 
@@ -269,7 +280,7 @@ static bool warm_up(struct bench *bench, struct fault *fault)
     bench_ping(&ping);
     bool ok = true;
     for (int i = 0; ok && i < WARM_UP; i++)
-        ok = once(bench, &ping, NULL, fault) && echo_once(bench, false, NULL, fault);
+        ok = once(bench, &ping, NULL, fault) && echo_once(bench, '\0', NULL, fault);
     return ok;
 }
 

@@ -48,13 +48,17 @@ void bench_result(struct bench *bench, const char *name, const char *floor,
 bool bench_flood(struct bench *bench, struct fault *fault) __attribute__((warn_unused_result));
 
 // A floor: the least that a responder can do with nats.c. It sends every request back; to one that
-// begins with ECHO_LARGE it answers with BENCH_READ_BYTES bytes.
-#define ECHO_LARGE '+'
+// begins with ECHO_LARGE it answers with BENCH_READ_BYTES bytes, and before it answers the other
+// two it runs a command to its end.
+#define ECHO_LARGE   '+'
+#define ECHO_SHELL   '!'
+#define ECHO_PROGRAM '.'
+extern char *const bench_shell_argv[], *const bench_program_argv[];
 bool echo_new(const struct server *server, struct echo **out, struct fault *fault)
     __attribute__((warn_unused_result));
 void echo_free(struct echo *echo); // NULL is accepted
 const char *echo_subject(const struct echo *echo);
 
 // A floor: starts the command here, reads what it prints, waits for its end. False when it cannot
-// be started.
+// be started. samples may be NULL.
 bool spawn_once(char *const *argv, struct samples *samples) __attribute__((warn_unused_result));

@@ -22,7 +22,13 @@ static void on_message(natsConnection *nats, natsSubscription *subscription, nat
     const struct echo *echo = closure;
     const char *data = natsMsg_GetData(message);
     int size = natsMsg_GetDataLength(message);
-    if (size > 0 && data[0] == ECHO_LARGE)
+    char kind = '\0';
+    if (size > 0)
+        kind = data[0];
+    bool runs = kind == ECHO_SHELL || kind == ECHO_PROGRAM;
+    if (runs && !spawn_once(kind == ECHO_SHELL ? bench_shell_argv : bench_program_argv, NULL))
+        ; // no answer is answer enough
+    else if (kind == ECHO_LARGE)
         natsConnection_Publish(nats, natsMsg_GetReply(message), echo->large, BENCH_READ_BYTES);
     else
         natsConnection_Publish(nats, natsMsg_GetReply(message), data, size);
