@@ -182,9 +182,10 @@ void encode_message(const ProtobufCMessage *message, void *out, size_t size)
         abort(); // see take()
 }
 
-void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size)
+void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size,
+                    size_t ahead)
 {
-    if (size < place->size || size - place->size > REPLY_ROOM_BYTES)
+    if (size < place->size || size - place->size + ahead > REPLY_ROOM_BYTES)
         return NULL;
     uint8_t *behind = (uint8_t *)place->data + place->size;
     struct writer writer = {.start = behind, .at = behind + REPLY_ROOM_BYTES, .place = place};

@@ -23,9 +23,10 @@ struct encode_place {
 };
 
 // Writes the message of encode_size() = size bytes around that field, which stays where it is, and
-// returns where it begins. NULL, with nothing written, when the room is not enough.
-void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size)
-    __attribute__((warn_unused_result));
+// returns where it begins; ahead bytes before that may be written, too. NULL, with nothing written,
+// when the room is not enough.
+void *encode_around(const ProtobufCMessage *message, const struct encode_place *place, size_t size,
+                    size_t ahead) __attribute__((warn_unused_result));
 
 // Appends the message to a buffer; false when it would pass its maximum.
 bool encode_append(const ProtobufCMessage *message, struct buffer *out)

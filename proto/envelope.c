@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/fail.h"
-#include "base/limits.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
 #include "proto/wire.h"
@@ -74,9 +73,7 @@ void *envelope_encode_around(const void *id, size_t id_size, const Og__ControlRe
 {
     size_t id_field = id_field_size(id_size);
     assert(id_field <= size);
-    if (size < place->size || size - place->size > REPLY_ROOM_BYTES)
-        return NULL;
-    uint8_t *at = encode_around(&response->base, place, size - id_field);
+    uint8_t *at = encode_around(&response->base, place, size - id_field, id_field);
     if (!at)
         return NULL;
     put_id(id, id_size, at - id_field);

@@ -466,17 +466,30 @@ START_TEST(viewers_of_an_older_session_are_refused)
 }
 END_TEST
 
+// Frames of 64 KiB.
+static const char *big(void)
+{
+    static char text[64 << 10];
+    memset(text, 'x', sizeof text - 1);
+    return text;
+}
+
+// Says it from number seq on, until nobody listens or number last has come; returns the next
+// number.
+static uint64_t say_until_paused(struct end *end, uint64_t seq, uint64_t last, const char *text)
+{
+    while (!end->paused && seq < last)
+        say(end, seq++, text);
+    return seq;
+}
+
 START_TEST(a_sender_is_held_back_while_the_other_end_is_slow_and_nothing_is_lost)
 {
     struct end ends[2];
     begin();
     join(&ends[0], "c", AGENT);
     join(&ends[1], "c", VIEWER);
-    static char big[64 << 10];
-    memset(big, 'x', sizeof big - 1);
-    uint64_t seq = 0;
-    while (!ends[0].paused && seq < 1000)
-        say(&ends[0], seq++, big);
+    uint64_t seq = say_until_paused(&ends[0], 0, 1000, big());
     ck_assert_uint_lt(seq, 40);
     uint64_t sent = seq;
     take(&ends[1], 1);
@@ -493,11 +506,7 @@ START_TEST(the_beginning_is_kept_for_the_first_viewer)
     struct end ends[2];
     begin();
     join(&ends[0], "c", AGENT);
-    static char big[64 << 10];
-    memset(big, 'x', sizeof big - 1);
-    uint64_t seq = 0;
-    while (!ends[0].paused && seq < 1000)
-        say(&ends[0], seq++, big);
+    uint64_t seq = say_until_paused(&ends[0], 0, 1000, big());
     ck_assert_uint_gt(seq, 30);
     ck_assert_uint_lt(seq, 40);
     join(&ends[1], "c", VIEWER);
@@ -506,8 +515,7 @@ START_TEST(the_beginning_is_kept_for_the_first_viewer)
     ck_assert_uint_eq(ends[1].frames, seq);
     uint64_t first = seq; // from now on the agent does not wait for anybody
     leave(&ends[1]);
-    while (!ends[0].paused && seq < 1000)
-        say(&ends[0], seq++, "small");
+    seq = say_until_paused(&ends[0], seq, 1000, "small");
     ck_assert_uint_eq(seq, 1000);
     ck_assert_uint_gt(seq, first);
     finish(&ends[0], 1);
@@ -519,9 +527,7 @@ START_TEST(an_agent_does_not_wait_long_for_a_viewer)
     struct end agent;
     begin();
     join(&agent, "c", AGENT);
-    uint64_t seq = 0;
-    while (!agent.paused && seq < 10000)
-        say(&agent, seq++, "small");
+    uint64_t seq = say_until_paused(&agent, 0, 10000, "small");
     ck_assert_uint_eq(seq, RELAY_RING_FRAMES / 2 + 1);
     now_ms += RELAY_FIRST_VIEWER_MS - 1;
     relay_tick(relay, now_ms);
@@ -529,8 +535,7 @@ START_TEST(an_agent_does_not_wait_long_for_a_viewer)
     now_ms += 1;
     relay_tick(relay, now_ms);
     ck_assert(!agent.paused);
-    while (!agent.paused && seq < 10000)
-        say(&agent, seq++, "small");
+    seq = say_until_paused(&agent, seq, 10000, "small");
     ck_assert_uint_eq(seq, 10000);
     finish(&agent, 1);
 }
@@ -542,11 +547,7 @@ START_TEST(an_end_that_takes_nothing_is_dropped_and_holds_nobody_back)
     begin();
     join(&ends[0], "c", AGENT);
     join(&ends[1], "c", VIEWER);
-    static char big[64 << 10];
-    memset(big, 'x', sizeof big - 1);
-    uint64_t seq = 0;
-    while (!ends[0].paused && seq < 1000)
-        say(&ends[0], seq++, big);
+    say_until_paused(&ends[0], 0, 1000, big());
     now_ms += RELAY_STALL_MS;
     relay_tick(relay, now_ms);
     ck_assert(!relay_is_over(ends[1].peer));
