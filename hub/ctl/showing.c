@@ -11,6 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/grant.h"
 #include "ctl/interrupt.h"
+#include "ctl/terminal.h"
 #include "ctl/viewer.h"
 
 enum { VERSION_BYTES = 12, OUT_BYTES = 64 << 10, IN_BYTES = 16 << 10 };
@@ -29,24 +30,15 @@ struct showing {
 
 // --- the channel
 
-static bool take_text(const char *text, char *out, size_t room)
-{
-    size_t size = text ? strlen(text) : 0;
-    if (size == 0 || size >= room)
-        return false;
-    memcpy(out, text, size + 1);
-    return true;
-}
-
 static bool take_channel(const Og__StreamChannel *channel, struct showing_channel *out)
 {
     if (!channel || channel->port > UINT16_MAX)
         return false;
     out->port = (uint16_t)channel->port;
     out->opened_ms = clock_mono_ms();
-    return take_text(channel->channel_id, out->id, sizeof out->id) &&
-           take_text(channel->workspace_id, out->workspace, sizeof out->workspace) &&
-           take_text(channel->agent_id, out->agent, sizeof out->agent);
+    return terminal_text(channel->channel_id, out->id, sizeof out->id) &&
+           terminal_text(channel->workspace_id, out->workspace, sizeof out->workspace) &&
+           terminal_text(channel->agent_id, out->agent, sizeof out->agent);
 }
 
 bool showing_open(struct ctl *ctl, struct showing_channel *out, struct fault *fault)

@@ -7,7 +7,7 @@
 #include "base/limits.h"
 #include "ctl/ctl.h"
 
-static bool take_text(const char *text, char *out, size_t room)
+bool terminal_text(const char *text, char *out, size_t room)
 {
     size_t size = text ? strlen(text) : 0;
     if (size == 0 || size >= room)
@@ -22,10 +22,10 @@ static bool take_channel(const Og__PtyOpenResponse *answer, struct terminal *out
     if (!channel || channel->port > UINT16_MAX)
         return false;
     out->port = (uint16_t)channel->port;
-    return take_text(answer->pty_id, out->id, sizeof out->id) &&
-           take_text(channel->channel_id, out->channel, sizeof out->channel) &&
-           take_text(channel->workspace_id, out->workspace, sizeof out->workspace) &&
-           take_text(channel->agent_id, out->agent, sizeof out->agent);
+    return terminal_text(answer->pty_id, out->id, sizeof out->id) &&
+           terminal_text(channel->channel_id, out->channel, sizeof out->channel) &&
+           terminal_text(channel->workspace_id, out->workspace, sizeof out->workspace) &&
+           terminal_text(channel->agent_id, out->agent, sizeof out->agent);
 }
 
 bool terminal_open(struct ctl *ctl, Og__PtyOpenRequest *body, struct terminal *out)
@@ -55,10 +55,10 @@ bool terminal_named(struct ctl *ctl, const char *id, struct terminal *out)
 {
     *out = (struct terminal){.port = TERMINAL_PORT};
     // Agents of all generations call the channel as they call the terminal.
-    if (take_text(id, out->id, sizeof out->id) &&
-        take_text(id, out->channel, sizeof out->channel) &&
-        take_text(ctl->machine.workspace, out->workspace, sizeof out->workspace) &&
-        take_text(ctl->machine.agent, out->agent, sizeof out->agent))
+    if (terminal_text(id, out->id, sizeof out->id) &&
+        terminal_text(id, out->channel, sizeof out->channel) &&
+        terminal_text(ctl->machine.workspace, out->workspace, sizeof out->workspace) &&
+        terminal_text(ctl->machine.agent, out->agent, sizeof out->agent))
         return true;
     ctl_misuse(ctl, "that is no terminal's id");
     return false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "proto/opengeni_agent.pb-c.h"
@@ -18,6 +19,9 @@ struct terminal {
     char workspace[80], agent[80];
     uint16_t port;
 };
+
+// Copies a text of the machine's; false when there is none, or no room for it.
+bool terminal_text(const char *text, char *out, size_t room) __attribute__((warn_unused_result));
 
 // What the agent answered to an open; or, without an answer, a terminal by its id alone.
 bool terminal_open(struct ctl *ctl, Og__PtyOpenRequest *request, struct terminal *out)

@@ -8,7 +8,7 @@ import pytest
 
 from hubrig import pb
 from rfbclient import Rfb
-from screen import Screen, decode_png
+from screen import decode_png, screens
 from terminalrig import Machine, Viewer
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -16,15 +16,8 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def make_screen():
-    made = []
-
-    def make(**options):
-        made.append(Screen(**{"size": "320x240", **options}))
-        return made[-1]
-
-    yield make
-    for screen in made:
-        screen.kill()
+    with screens(size="320x240") as make:
+        yield make
 
 
 @pytest.fixture

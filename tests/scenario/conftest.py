@@ -1,7 +1,7 @@
 import pytest
 
 from rig import Agent, NatsServer, Runtime
-from screen import Screen
+from screen import screens
 
 
 @pytest.fixture
@@ -46,15 +46,8 @@ def online(server, make_agent):
 
 @pytest.fixture
 def make_screen():
-    made = []
-
-    def make(**options):
-        made.append(Screen(**options))
-        return made[-1]
-
-    yield make
-    for screen in made:
-        screen.kill()
+    with screens() as make:
+        yield make
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A real X server for a scenario, a program that writes down the input it gets, and PNGs decoded."""
 
+import contextlib
 import os
 import random
 import re
@@ -88,6 +89,22 @@ def xauthority(cookie, number=""):
     """A file of cookies with one for this machine, Xau(3): family "wild" matches any host."""
     fields = [b"", str(number).encode(), b"MIT-MAGIC-COOKIE-1", cookie]
     return struct.pack(">H", 0xffff) + b"".join(struct.pack(">H", len(f)) + f for f in fields)
+
+
+@contextlib.contextmanager
+def screens(**defaults):
+    """make(**options): a screen with these options; all are gone in the end."""
+    made = []
+
+    def make(**options):
+        made.append(Screen(**{**defaults, **options}))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for screen in made:
+            screen.kill()
 
 
 class Receiver:

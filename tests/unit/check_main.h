@@ -4,13 +4,9 @@
 #include <check.h>
 #include <stdlib.h>
 
-static inline int check_run(const char *name, double seconds, const TTest *const *tests,
-                            size_t count)
+// Runs a case that holds more than plain tests; returns what main returns.
+static inline int check_run_case(const char *name, TCase *all)
 {
-    TCase *all = tcase_create(name);
-    tcase_set_timeout(all, seconds);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(all, tests[i]);
     Suite *suite = suite_create(name);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
@@ -18,6 +14,16 @@ static inline int check_run(const char *name, double seconds, const TTest *const
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed != 0;
+}
+
+static inline int check_run(const char *name, double seconds, const TTest *const *tests,
+                            size_t count)
+{
+    TCase *all = tcase_create(name);
+    tcase_set_timeout(all, seconds);
+    for (size_t i = 0; i < count; i++)
+        tcase_add_test(all, tests[i]);
+    return check_run_case(name, all);
 }
 
 #define CHECK_MAIN(name, seconds, ...)                                        \

@@ -12,6 +12,7 @@
 #include "base/cancel.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "check_main.h"
 #include "fake_relay.h"
 #include "ops/op.h"
 #include "ops/terminals.h"
@@ -237,11 +238,5 @@ static inline int rig_run_suite(const char *name, void (*add)(TCase *))
     tcase_set_timeout(all, 120);
     tcase_add_checked_fixture(all, rig_setup, rig_teardown);
     add(all);
-    Suite *suite = suite_create(name);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case(name, all);
 }

@@ -138,11 +138,5 @@ int main(void)
     tcase_add_loop_test(all, what_makes_no_sense_is_refused_with_a_reason, 0,
                         sizeof wrong / sizeof *wrong);
     tcase_add_test(all, numbers_are_taken_whole_or_not_at_all);
-    Suite *suite = suite_create("ctl_arguments");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("ctl_arguments", all);
 }

@@ -242,11 +242,5 @@ int main(void)
     tcase_add_test(all, names_are_stripped_of_what_could_steer_a_terminal);
     tcase_add_test(all, a_wait_ends_with_the_next_announcement_or_in_time);
     tcase_add_test(all, a_path_needs_no_listening_but_must_be_one);
-    Suite *suite = suite_create("ctl_directory");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("ctl_directory", all);
 }

@@ -99,11 +99,5 @@ int main(void)
     tcase_add_test(all, a_secret_in_an_address_is_refused_and_not_repeated);
     tcase_add_test(all, the_token_is_the_first_line_of_its_file);
     tcase_add_test(all, the_environment_names_the_server_when_no_option_does);
-    Suite *suite = suite_create("ctl_server");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("ctl_server", all);
 }

@@ -99,11 +99,5 @@ int main(void)
                         sizeof sizes / sizeof *sizes);
     tcase_add_test(all, every_start_has_a_cookie_of_its_own_for_the_owner_alone);
     tcase_add_test(all, remnants_of_a_dead_server_go_and_a_living_one_stays);
-    Suite *suite = suite_create("geometry");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("geometry", all);
 }

@@ -1,3 +1,4 @@
+#include "check_main.h"
 #include "process/guardian.h"
 
 #include <fcntl.h>
@@ -202,11 +203,5 @@ int main(void)
     tcase_add_test(all, clean_end_kills_nobody);
     tcase_add_test(all, what_a_finished_command_left_behind_is_not_the_guardians);
     tcase_add_test(all, number_of_guarded_commands_is_bounded);
-    Suite *suite = suite_create("guardian");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("guardian", all);
 }

@@ -1,3 +1,4 @@
+#include "check_main.h"
 #include "process/spawn.h"
 
 #include <errno.h>
@@ -402,11 +403,5 @@ int main(void)
     tcase_add_test(all, file_that_may_not_be_executed_is_a_refusal_rather_than_missing);
     tcase_add_test(all, overlong_place_in_a_search_is_passed_over);
     tcase_add_test(all, child_dies_with_the_thread_that_started_it);
-    Suite *suite = suite_create("spawn");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("spawn", all);
 }

@@ -1,3 +1,4 @@
+#include "check_main.h"
 #include "process/tree.h"
 
 #include <fcntl.h>
@@ -298,11 +299,5 @@ int main(int argc, char **argv)
     tcase_add_test(all, process_that_took_over_the_leaders_id_is_spared);
     tcase_add_test(all, mark_must_match_exactly);
     tcase_add_loop_test(all, storm_of_forks_is_ended, 0, 2);
-    Suite *suite = suite_create("tree");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("tree", all);
 }

@@ -217,11 +217,5 @@ int main(void)
     tcase_add_test(all, a_signature_without_a_digest_is_refused);
     tcase_add_test(all, a_second_spelling_of_a_signature_is_refused);
     tcase_add_test(all, a_key_is_a_key_or_nothing);
-    Suite *suite = suite_create("update_signature");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("update_signature", all);
 }
