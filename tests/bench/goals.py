@@ -28,8 +28,6 @@ LIMITS = [(part, *rest) for part in ("load", "client", "large") for rest in (
     ("after", "private_kib", _p50, 6 * 1024),
     ("after", "threads", _p50, 8),
     ("binary", "stripped_bytes_agentd", _p50, 1000000),
-    ("fleet", "fleet_silent", _p50, 0),
-    ("fleet", "fleet_gap_max_s", _p50, 7.5),
 ]
 
 # (measure, its floor, at most so many times the floor)

@@ -52,11 +52,11 @@ class Broker:
 class Agent:
     """The daemon, with one connection; as people run it, but for its home."""
 
-    def __init__(self, build, directory, port, number=0, preload=None):
+    def __init__(self, build, directory, port, preload=None):
         self.program = os.path.join(build, "bin", "opengeni-agentd")
-        self.id = f"{number:08x}-0000-4000-8000-000000000000"
+        self.id = "00000000-0000-4000-8000-000000000000"
         self.path = f"{WORKSPACE}/{self.id}"
-        self.home = os.path.join(directory, f"home-{port}-{number}")
+        self.home = os.path.join(directory, f"home-{port}")
         self.root = os.path.join(self.home, "work")
         config = os.path.join(self.home, ".config/opengeni/agent")
         os.makedirs(config, mode=0o700)
@@ -100,42 +100,15 @@ class Agent:
         self.stop()
 
 
-class Machines:
-    """Listens to heartbeats, on the address without an instance: one message a beat."""
-
-    def __init__(self, port):
-        self.lock = threading.Lock()
-        self.beats = {}
-        self.began = time.monotonic()
-        self.nats = NatsClient(port)
-        self.nats.subscribe("agent.*.*.events", self._on_event)
-        self.nats.flush()
-
-    def _on_event(self, subject, _reply, _body, _headers):
-        with self.lock:
-            self.beats.setdefault(subject, []).append(time.monotonic())
-
-    def wait_for(self, count, timeout):
-        while len(self.beats) < count:
-            if time.monotonic() - self.began > timeout:
-                raise RuntimeError(f"{len(self.beats)} of {count} agents have spoken in {timeout} s")
-            time.sleep(0.05)
-        return time.monotonic() - self.began
-
-    def start_over(self):
-        with self.lock:
-            self.beats = {}
-        self.began = time.monotonic()
-
-    def gaps(self):
-        """The longest silence of each agent that has been heard, the last one included."""
-        now = time.monotonic()
-        with self.lock:
-            return {s: max(b - a for a, b in zip([self.began, *t], [*t, now]))
-                    for s, t in self.beats.items()}
-
-    def close(self):
-        self.nats.sock.shutdown(socket.SHUT_RDWR)
+def wait_for_heartbeat(port, timeout):
+    """Until an agent is heard, on the address without an instance."""
+    heard = threading.Event()
+    nats = NatsClient(port)
+    nats.subscribe("agent.*.*.events", lambda *_: heard.set())
+    nats.flush()
+    if not heard.wait(timeout):
+        raise RuntimeError(f"no agent has spoken in {timeout} s")
+    nats.sock.shutdown(socket.SHUT_RDWR)
 
 
 def sample_memory(pid):
