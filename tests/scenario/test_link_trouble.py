@@ -251,12 +251,13 @@ def test_fifty_links_start_and_stop_cleanly(server, make_agent):
     agent = make_agent(start=False)
     runtimes = []
     os.makedirs(os.path.join(agent.config, "connections"), mode=0o700, exist_ok=True)
-    agent.start()
     for i in range(50):
         ids = {"agent": f"aaaaaaaa-aaaa-4aaa-8aaa-{i:012d}", "workspace": f"22222222-2222-4222-8222-{i:012d}"}
         runtimes.append(Runtime(server, client=runtimes[0].nats if runtimes else None, **ids))
         agent.write_credentials(connection_document(server.port, agent_id=ids["agent"],
                                                     workspace_id=ids["workspace"]))
+        if i == 0:  # with nothing to serve it would end at once
+            agent.start()
         wait_until(lambda: not os.path.exists(os.path.join(agent.config, "credentials.json")), 60)
     for runtime in runtimes:
         runtime.wait_online()
