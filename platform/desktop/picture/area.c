@@ -26,16 +26,23 @@ struct shrink {
     uint32_t *out;
     const struct bands *only; // NULL: all rows
     struct cover *columns, *rows;
+    bool joined; // no new column covers more than JOINED old ones
     uint16_t *shares;
     struct bench {
         uint32_t *scratch[JOINED];
         uint16_t *sums; // of each of the four bytes of a pixel
-        uint32_t *row;  // as wide as before, of the height it will have
+        uint32_t *row;  // as wide as before and JOINED more, of the height it will have
     } * benches;
 };
 
 // from old ones become to new ones. Old number i covers [i * to, (i + 1) * to), new number k covers
-// [k * from, (k + 1) * from). shares has room for from + to. Returns how many were used.
+// [k * from, (k + 1) * from). Behind the shares of each come zeros, so that JOINED can be read.
+// shares has room for shares_room(from, to). Returns how many were used.
+static size_t shares_room(unsigned from, unsigned to)
+{
+    return (size_t)from + (size_t)to * (1 + JOINED);
+}
+
 static size_t divide(unsigned from, unsigned to, struct cover *covers, uint16_t *shares)
 {
     size_t used = 0;
@@ -51,6 +58,8 @@ static size_t divide(unsigned from, unsigned to, struct cover *covers, uint16_t 
             covers[k].count++;
             at = next;
         }
+        for (unsigned i = covers[k].count; i < JOINED; i++)
+            shares[used++] = 0;
     }
     return used;
 }
@@ -81,19 +90,31 @@ static void round_row(const uint16_t *restrict sums, uint8_t *restrict row, size
         row[i] = (uint8_t)((sums[i] + SHARE_HALF) >> SHARE_BITS);
 }
 
+// Two bytes at once, each with 16 bits for its sum.
+struct pair_sums {
+    uint32_t even, odd;
+};
+
+static inline void add_pixel(struct pair_sums *sums, uint32_t pixel, uint16_t share)
+{
+    sums->even += (pixel & EVEN_BYTES) * share;
+    sums->odd += (pixel >> 8 & EVEN_BYTES) * share;
+}
+
 static void shrink_columns(const struct shrink *shrink, const struct bench *bench, unsigned y)
 {
     uint32_t *out = shrink->out + (size_t)y * shrink->width;
     for (unsigned x = 0; x < shrink->width; x++) {
         const struct cover *columns = &shrink->columns[x];
         const uint32_t *pixel = bench->row + columns->first;
-        // Two bytes at once, each with 16 bits for its sum.
-        uint32_t even = SHARE_HALVES, odd = SHARE_HALVES;
-        for (unsigned i = 0; i < columns->count; i++) {
-            even += (pixel[i] & EVEN_BYTES) * columns->shares[i];
-            odd += (pixel[i] >> 8 & EVEN_BYTES) * columns->shares[i];
-        }
-        out[x] = (even >> SHARE_BITS & EVEN_BYTES) | (odd & ~EVEN_BYTES);
+        struct pair_sums sums = {SHARE_HALVES, SHARE_HALVES};
+        if (shrink->joined) // two or three by turns: counting them costs more than adding zeros
+            for (unsigned i = 0; i < JOINED; i++)
+                add_pixel(&sums, pixel[i], columns->shares[i]);
+        else
+            for (unsigned i = 0; i < columns->count; i++)
+                add_pixel(&sums, pixel[i], columns->shares[i]);
+        out[x] = (sums.even >> SHARE_BITS & EVEN_BYTES) | (sums.odd & ~EVEN_BYTES);
     }
 }
 
@@ -105,12 +126,9 @@ static void shrink_row(struct shrink *shrink, struct bench *bench, unsigned y)
         const uint8_t *first =
             (const uint8_t *)picture_row(shrink->from, rows->first, bench->scratch[0]);
         const uint8_t *old[JOINED] = {first, first, first};
-        uint16_t shares[JOINED] = {rows->shares[0]};
-        for (unsigned i = 1; i < rows->count; i++) {
+        for (unsigned i = 1; i < rows->count; i++)
             old[i] = (const uint8_t *)picture_row(shrink->from, rows->first + i, bench->scratch[i]);
-            shares[i] = rows->shares[i];
-        }
-        join_rows(old, shares, (uint8_t *)bench->row, bytes);
+        join_rows(old, rows->shares, (uint8_t *)bench->row, bytes);
         shrink_columns(shrink, bench, y);
         return;
     }
@@ -151,8 +169,9 @@ void area_shrink_bands(struct crew *crew, const struct picture *from, unsigned w
         .from = from, .width = width, .height = height, .only = only, .out = out};
     shrink.columns = mem_array(width, sizeof *shrink.columns);
     shrink.rows = mem_array(height, sizeof *shrink.rows);
-    shrink.shares =
-        mem_array((size_t)old_width + width + old_height + height, sizeof *shrink.shares);
+    shrink.joined = old_width <= (JOINED - 1) * width;
+    shrink.shares = mem_array(shares_room(old_width, width) + shares_room(old_height, height),
+                              sizeof *shrink.shares);
     size_t used = divide(old_width, width, shrink.columns, shrink.shares);
     divide(old_height, height, shrink.rows, shrink.shares + used);
     shrink.benches = mem_array(hands, sizeof *shrink.benches);
@@ -160,7 +179,7 @@ void area_shrink_bands(struct crew *crew, const struct picture *from, unsigned w
         for (unsigned k = 0; k < JOINED; k++)
             shrink.benches[i].scratch[k] = mem_array(old_width, 4);
         shrink.benches[i].sums = mem_array(old_width, 4 * sizeof *shrink.benches[i].sums);
-        shrink.benches[i].row = mem_array(old_width, 4);
+        shrink.benches[i].row = mem_array(old_width + JOINED, 4);
     }
 
     size_t runs = only ? only->count : (height + ROWS_AT_ONCE - 1) / ROWS_AT_ONCE;

@@ -12,7 +12,7 @@ enum {
     SYMBOLS = 286, // RFC 1951 3.2.5: bytes, end of block, 29 lengths
     END_OF_BLOCK = 256,
     LENGTHS = 29,
-    RUN_MIN = 4, // shorter ones are as cheap as bytes
+    RUN_MIN = 8, // shorter ones cost more in longer codes for bytes than they save
     RUN_MAX = 258,
     CODE_BITS_MAX = 12, // so that four fit into a word with what is left of a byte
     HEAD_BYTES = 160,
@@ -30,60 +30,125 @@ struct code {
     uint16_t bits[SYMBOLS]; // reversed: deflate sends codes from their top bit on
 };
 
+// But for the longest, bases are 4 to 7 times a power of two above the first.
 static unsigned length_symbol(size_t run)
 {
-    unsigned i = LENGTHS - 1;
-    while (length_base[i] > run)
-        i--;
-    return i;
+    unsigned above = (unsigned)run - length_base[0];
+    if (above < 4)
+        return above;
+    if (run == RUN_MAX)
+        return LENGTHS - 1;
+    unsigned extra = 29 - (unsigned)__builtin_clz(above);
+    return 4 * extra + (above >> extra);
 }
 
-// How often the byte before data[at] is repeated from there on, 0 when that is not worth a run.
-static inline size_t run_at(const uint8_t *data, size_t size, size_t at)
+// --- literals and runs, found a word at a time
+
+enum {
+    BLOCK = 64,                 // bytes, one for each bit of a mask
+    SURE = BLOCK - RUN_MIN + 1, // whose runs can be told from the block alone
+};
+
+// A bit for each of eight bytes that equals the one before it.
+static inline uint64_t repeats_of_eight(const uint8_t *data)
 {
-    if (at == 0 || size - at < RUN_MIN)
-        return 0;
-    uint32_t here, before;
-    memcpy(&here, data + at, sizeof here);
-    memcpy(&before, data + at - 1, sizeof before);
-    if (here != before)
-        return 0;
-    size_t end = size - at < RUN_MAX ? size : at + RUN_MAX, n = at + RUN_MIN;
-    while (n < end && data[n] == data[at])
+    static const uint64_t low = 0x7f7f7f7f7f7f7f7f, gather = 0x0102040810204080;
+    uint64_t here, before;
+    memcpy(&here, data, sizeof here);
+    memcpy(&before, data - 1, sizeof before);
+    uint64_t differ = le64toh(here) ^ le64toh(before);
+    uint64_t same = ~(((differ & low) + low) | differ | low); // the top bit of each equal byte
+    return (same >> 7) * gather >> 56;
+}
+
+static inline uint64_t repeats(const uint8_t *data)
+{
+    uint64_t mask = 0;
+    for (unsigned i = 0; i < BLOCK / 8; i++)
+        mask |= repeats_of_eight(data + (size_t)i * 8) << (8 * i);
+    return mask;
+}
+
+// What comes next: bytes as they are, then the last of them again, run times; run may be 0.
+struct stretch {
+    size_t literals, run;
+};
+
+// A photo hardly ever repeats a byte often enough, but each byte may well equal its neighbour: a
+// branch on that would be guessed wrong half of the time. So runs are looked for in a mask.
+struct scan {
+    const uint8_t *data;
+    size_t size, at;
+    size_t block;  // where the one starts that was looked at last
+    uint64_t same; // bytes of it that equal the one before
+    uint64_t runs; // those where that goes on for long enough
+};
+
+static struct scan scan_of(const uint8_t *data, size_t size)
+{
+    return (struct scan){.data = data, .size = size, .block = SIZE_MAX};
+}
+
+static size_t run_length(const struct scan *scan, size_t at)
+{
+    uint64_t differ = ~(scan->same >> (at - scan->block));
+    size_t n = at + (differ ? (size_t)__builtin_ctzll(differ) : BLOCK);
+    if (n < scan->block + BLOCK)
+        return n - at;
+    size_t end = scan->size - at < RUN_MAX ? scan->size : at + RUN_MAX;
+    while (n < end && scan->data[n] == scan->data[at])
         n++;
     return n - at;
 }
 
-// A run of four that begins at one of the next four bytes goes over the last two of them: mostly a
-// look at these is enough.
-static inline bool four_literals(const uint8_t *data, size_t size, size_t at)
+// False at the end.
+static inline bool next_stretch(struct scan *scan, struct stretch *out)
 {
-    return size - at >= RUN_MIN && data[at + 3] != data[at + 2];
+    size_t start = scan->at, at = start > 0 ? start : 1; // the first byte has none before it
+    while (scan->size >= at + BLOCK) {
+        if (at < scan->block || at >= scan->block + SURE) {
+            scan->block = at;
+            scan->same = repeats(scan->data + at);
+            uint64_t pairs = scan->same & scan->same >> 1;
+            uint64_t quads = pairs & pairs >> 2;
+            scan->runs = quads & quads >> 4; // RUN_MIN
+        }
+        uint64_t runs = scan->runs >> (at - scan->block);
+        if (runs) {
+            at += (size_t)__builtin_ctzll(runs);
+            *out = (struct stretch){at - start, run_length(scan, at)};
+            scan->at = at + out->run;
+            return true;
+        }
+        at = scan->block + SURE;
+    }
+    *out = (struct stretch){scan->size - start, 0}; // runs in the last few bytes do not matter
+    scan->at = scan->size;
+    return start < scan->size;
 }
 
 static void count(const uint8_t *data, size_t size, uint32_t counts[SYMBOLS])
 {
-    enum { BYTES = 256 };
+    enum { BYTES = 256, LANES = 4 };
     // Neighbours are often equal, and a counter that was just written is slow to read.
-    uint32_t more[3][BYTES] = {0};
+    uint32_t lanes[LANES][BYTES] = {0};
+    struct scan scan = scan_of(data, size);
+    struct stretch stretch;
     memset(counts, 0, SYMBOLS * sizeof *counts);
-    for (size_t at = 0; at < size;) {
-        if (four_literals(data, size, at)) {
-            counts[data[at]]++;
-            for (unsigned k = 0; k < 3; k++)
-                more[k][data[at + 1 + k]]++;
-            at += 4;
-            continue;
-        }
-        size_t run = run_at(data, size, at);
-        if (run) {
-            counts[END_OF_BLOCK + 1 + length_symbol(run)]++;
-            at += run;
-        } else
-            counts[data[at++]]++;
+    while (next_stretch(&scan, &stretch)) {
+        const uint8_t *end = data + stretch.literals;
+        for (; end - data >= LANES; data += LANES)
+            for (unsigned k = 0; k < LANES; k++)
+                lanes[k][data[k]]++;
+        for (; data < end; data++)
+            lanes[0][*data]++;
+        if (stretch.run)
+            counts[END_OF_BLOCK + 1 + length_symbol(stretch.run)]++;
+        data += stretch.run;
     }
     for (unsigned i = 0; i < BYTES; i++)
-        counts[i] += more[0][i] + more[1][i] + more[2][i];
+        for (unsigned k = 0; k < LANES; k++)
+            counts[i] += lanes[k][i];
     counts[END_OF_BLOCK] = 1;
 }
 
@@ -236,9 +301,42 @@ size_t runs_bound(size_t size)
     return (bound > stored ? bound : stored) + 16;
 }
 
+// Codes side by side.
+struct codes {
+    uint64_t bits;
+    unsigned count;
+};
+
+static inline struct codes literal(const uint32_t *literals, uint8_t byte)
+{
+    return (struct codes){literals[byte] & 0xffff, literals[byte] >> 16};
+}
+
+static inline struct codes join_codes(struct codes one, struct codes two)
+{
+    return (struct codes){one.bits | two.bits << one.count, one.count + two.count};
+}
+
+// literals: length << 16 | code.
+static inline void put_literals(struct bits *out, const uint32_t *literals, const uint8_t *data,
+                                size_t n)
+{
+    for (; n >= 4; n -= 4, data += 4) { // 48 bits, in pairs that need not wait for each other
+        struct codes one = join_codes(literal(literals, data[0]), literal(literals, data[1]));
+        struct codes two = join_codes(literal(literals, data[2]), literal(literals, data[3]));
+        struct codes all = join_codes(one, two);
+        put(out, all.bits, all.count);
+        flush(out);
+    }
+    for (; n > 0; n--, data++) { // 36 bits
+        struct codes one = literal(literals, *data);
+        put(out, one.bits, one.count);
+    }
+}
+
 size_t runs_compress(const uint8_t *data, size_t size, uint8_t *out)
 {
-    uint32_t counts[SYMBOLS], literals[END_OF_BLOCK]; // length << 16 | code
+    uint32_t counts[SYMBOLS], literals[END_OF_BLOCK];
     struct code code;
     struct bits bits = {.at = out};
     count(data, size, counts);
@@ -246,26 +344,12 @@ size_t runs_compress(const uint8_t *data, size_t size, uint8_t *out)
     put_head(&bits, &code);
     for (unsigned i = 0; i < END_OF_BLOCK; i++)
         literals[i] = (uint32_t)code.lengths[i] << 16 | code.bits[i];
-    for (size_t at = 0; at < size;) {
-        if (four_literals(data, size, at)) { // 48 bits
-            for (unsigned k = 0; k < 4; k++) {
-                uint32_t literal = literals[data[at + k]];
-                put(&bits, literal & 0xffff, literal >> 16);
-            }
-            at += 4;
-            flush(&bits);
-            continue;
-        }
-        for (unsigned k = 0; k < 4 && at < size; k++) {
-            size_t run = run_at(data, size, at);
-            if (run) { // 18 bits
-                put_run(&bits, &code, run);
-                at += run;
-                break;
-            }
-            put(&bits, code.bits[data[at]], code.lengths[data[at]]);
-            at++;
-        }
+    struct scan scan = scan_of(data, size);
+    struct stretch stretch;
+    for (const uint8_t *at = data; next_stretch(&scan, &stretch); at = data + scan.at) {
+        put_literals(&bits, literals, at, stretch.literals);
+        if (stretch.run)
+            put_run(&bits, &code, stretch.run); // 18 bits
         flush(&bits);
     }
     put(&bits, code.bits[END_OF_BLOCK], code.lengths[END_OF_BLOCK]);
