@@ -1,6 +1,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "cli/command.h"
 #include "cli/moment.h"
@@ -31,6 +32,31 @@ static int not_running(void)
     return any_installed() ? EXIT_NOT_RUNNING : EXIT_NOT_INSTALLED;
 }
 
+// Nothing where nothing goes on.
+static void print_update(const struct status *status)
+{
+    static const struct {
+        const char *state, *words;
+    } known[] = {{"trial", "this version is new, and is being tried out"},
+                 {"accepted", "begins"},
+                 {"waiting_for_idle", "waits until what runs has ended; new work is refused"},
+                 {"downloading", "downloads"},
+                 {"verifying", "is verified"},
+                 {"applying", "is installed"},
+                 {"restarting", "is in place; the agent restarts"},
+                 {"failed", "failed"}};
+    for (size_t i = 0; status->update_state && i < sizeof known / sizeof *known; i++) {
+        if (strcmp(status->update_state, known[i].state) != 0)
+            continue;
+        char *text = mem_printf("%s%s%s%s%s", status->update_version ? status->update_version : "",
+                                status->update_version ? " " : "", known[i].words,
+                                status->update_error ? ": " : "",
+                                status->update_error ? status->update_error : "");
+        say_field("update", text);
+        mem_free(text);
+    }
+}
+
 static void print_instance(const struct live *live)
 {
     char span[MOMENT_BYTES];
@@ -51,8 +77,7 @@ static void print_instance(const struct live *live)
         char count[32];
         snprintf(count, sizeof count, "%lld open", (long long)status->terminals);
         say_field("terminals", status->terminals > 0 ? count : NULL);
-        say_field("update", status->update_state);
-        say_field("", status->update_error);
+        print_update(status);
     }
 }
 
@@ -90,6 +115,9 @@ static void print_json(const struct workplace *place)
         status->cgroup, "terminals", (json_int_t)status->terminals, "config_dir",
         place->config.path, "connections", workplace_json(place));
     json_object_set_new(all, "paused", json_boolean(pause_read(&place->config) != PAUSE_NONE));
+    json_object_set_new(all, "update",
+                        json_pack("{s:s?, s:s?, s:s?}", "state", status->update_state, "version",
+                                  status->update_version, "last_error", status->update_error));
     json_dumpf(all, stdout, JSON_INDENT(2));
     fputc('\n', stdout);
     json_decref(all);

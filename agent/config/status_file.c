@@ -93,6 +93,7 @@ bool status_file_write(const struct secure_dir *config, const struct status *sta
     set_fields(document, status, status_fields, COUNT(status_fields));
     json_t *update = json_object(), *connections = json_array();
     set_text(update, "state", status->update_state);
+    set_text(update, "version", status->update_version);
     set_text(update, "last_error", status->update_error);
     json_object_set_new(document, "update", update);
     for (size_t i = 0; i < status->connection_count; i++)
@@ -191,6 +192,7 @@ static bool get_status(const json_t *document, struct arena *arena, struct statu
     out->lock_held = strcmp(lock, "held") == 0;
     return get_fields(document, out, status_fields, COUNT(status_fields), arena, why) &&
            get_text(update, "state", arena, &out->update_state, why) &&
+           get_text(update, "version", arena, &out->update_version, why) &&
            get_text(update, "last_error", arena, &out->update_error, why) &&
            get_connections(document, arena, out, why);
 }

@@ -35,10 +35,12 @@ struct status {
     const char *version, *binary_sha256, *instance_id;
     int64_t started_at_ms, updated_at_ms;
     bool lock_held;
-    const char *display; // "none", the geometry, or why there is none
-    const char *cgroup;  // "off", "memory", "memory+cpu"
-    int64_t terminals;   // open now
-    const char *update_state, *update_error;
+    const char *display;        // "none", the geometry, or why there is none
+    const char *cgroup;         // "off", "memory", "memory+cpu"
+    int64_t terminals;          // open now
+    const char *update_state;   // off, idle, trial, failed, or its stage: "downloading"
+    const char *update_version; // that it leads to
+    const char *update_error;   // why it failed
     struct status_connection *connections;
     size_t connection_count;
 };

@@ -181,6 +181,11 @@ static bool is_idle(void *daemon_)
     return true;
 }
 
+static void update_changed(void *daemon_)
+{
+    status_writer_poke(((struct daemon *)daemon_)->status);
+}
+
 static void set_up_updates(struct daemon *daemon)
 {
     static struct receipt receipt;
@@ -193,6 +198,8 @@ static void set_up_updates(struct daemon *daemon)
                                         .config_dir = daemon->config.path,
                                         .ca_file = daemon->options.ca_file,
                                         .idle = is_idle,
+                                        .changed = update_changed,
+                                        .trial = daemon->options.trial != NULL,
                                         .argument = daemon};
     daemon->upgrade = daemon->shared.upgrade = upgrade_new(&setup);
     daemon->shared.receipt = &receipt;
@@ -225,8 +232,8 @@ static void set_up_links(struct daemon *daemon)
         .started_ms = clock_mono_ms(),
     };
     random_uuid(daemon->shared.instance_id);
-    set_up_updates(daemon);
     daemon->status = status_writer_new(&daemon->config, &daemon->shared);
+    set_up_updates(daemon);
     daemon->shared.changed = status_writer_poke;
     daemon->shared.changed_argument = daemon->status;
     daemon->desktop = desktop_watch_new(daemon->host.desktop, daemon->workers);
@@ -342,6 +349,7 @@ static void pass_trial(struct daemon *daemon)
         log_info("the new version stays", "version", OG_VERSION, NULL);
     daemon->options.trial = NULL;
     daemon->trial_at = 0;
+    upgrade_trial_passed(daemon->upgrade);
 }
 
 // Returns the signal that ends it, or that it is to become another version.

@@ -17,6 +17,7 @@
 #include "desktop_client/desktop.h"
 #include "ops/op.h"
 #include "ops/terminals.h"
+#include "upgrade/upgrade.h"
 
 struct status_writer {
     const struct secure_dir *config;
@@ -143,6 +144,8 @@ static void write_file(struct status_writer *writer, const struct snapshot *snap
 {
     char display[DISPLAY_TEXT_BYTES];
     const struct op_host *host = writer->shared->host;
+    struct upgrade_state update;
+    upgrade_state(writer->shared->upgrade, &update);
     struct status status = {.pid = getpid(),
                             .version = OG_VERSION,
                             .binary_sha256 = writer->shared->binary_sha256,
@@ -153,6 +156,9 @@ static void write_file(struct status_writer *writer, const struct snapshot *snap
                             .display = display_text(host, display),
                             .cgroup = "off",
                             .terminals = (int64_t)terminals_count(host->terminals),
+                            .update_state = update.state,
+                            .update_version = *update.version ? update.version : NULL,
+                            .update_error = *update.error ? update.error : NULL,
                             .connections = snapshot->connections,
                             .connection_count = snapshot->count};
     struct fail why;

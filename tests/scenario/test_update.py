@@ -527,6 +527,9 @@ class Managed:
     def wait_for_stage(self, name):
         return wait_until(lambda: [p for stage, p in self.stages() if stage == name], 60, what=f"{name}: {self.log}")[0]
 
+    def status(self):
+        return json.loads(self.installed.run("status", "--json").stdout)
+
     def stop(self):
         if self.process and self.process.poll() is None:
             self.process.terminate()
@@ -559,6 +562,8 @@ def test_a_control_plane_updates_the_agent(managed, release):
     assert {goodbye.reason for _, goodbye in managed.runtime.goodbyes()} == {2}
     assert managed.process.poll() is None  # the same process, not a new one
     assert managed.runtime.call("exec", command=["/bin/sh", "-c", "echo here"]).stdout == b"here\n"
+    assert managed.status()["update"] == {"state": "trial", "version": None, "last_error": None}
+    assert "is being tried out" in managed.installed.run("status").stdout
     receipt = managed.installed.config / "completed-update.json"
     assert stat.S_IMODE(receipt.stat().st_mode) == 0o600
     assert os.path.exists(managed.installed.lib / f"trial-{NEXT}")
@@ -590,6 +595,10 @@ def test_an_update_waits_for_what_runs_and_nothing_new_begins(managed, release):
     assert managed.ask().accepted  # the same once more
     assert managed.refused(operation="ffffffff-1111-4111-8111-111111111111") == (
         "DRAINING", "update_already_in_progress", True)
+    assert managed.status()["update"] == {"state": "waiting_for_idle", "version": NEXT, "last_error": None}
+    assert f"{NEXT} waits until what runs has ended" in managed.installed.run("status").stdout
+    with open(managed.installed.config / "status.json") as file:
+        assert json.load(file)["update"]["state"] == "waiting_for_idle"
     time.sleep(0.5)
     assert [stage for stage, _ in managed.stages()] == ["ACCEPTED", "WAITING_FOR_IDLE"]
     (managed.installed.home / "go").write_text("")
@@ -605,6 +614,9 @@ def test_an_update_that_fails_leaves_the_agent_at_work(managed, release):
     failed = managed.wait_for_stage("FAILED")
     assert failed.error_code == "startup_preflight_failed_rolled_back"
     assert failed.rolled_back and not failed.retryable
+    assert managed.status()["update"] == {"state": "failed", "version": NEXT,
+                                          "last_error": "startup_preflight_failed_rolled_back"}
+    assert f"{NEXT} failed: startup_preflight" in managed.installed.run("status").stdout
     wait_until(lambda: managed.runtime.call("exec", command=["/bin/true"]).exit_code == 0, 10, what="work again")
     release.offer()
     spoil_signature(release)
@@ -620,6 +632,7 @@ def test_an_update_that_fails_leaves_the_agent_at_work(managed, release):
 
 def test_a_request_that_does_not_fit_is_refused(managed, release):
     managed.start()
+    assert managed.status()["update"] == {"state": "idle", "version": None, "last_error": None}
     for changed in ({"operation": "x"}, {"target_version": "v1.0.1"}, {"channel": "nightly"},
                     {"release_base_url": "file:///x"}, {"expected_current_version": "9.9.9"},
                     {"expected_current_sha256": "0" * 64}):
@@ -627,7 +640,8 @@ def test_a_request_that_does_not_fit_is_refused(managed, release):
 
 
 def test_a_packaged_agent_is_not_updated_by_a_control_plane(online):
-    _, runtime = online
+    agent, runtime = online
+    assert json.loads(agent.command("status", "--json").stdout)["update"]["state"] == "off"
     with pytest.raises(ControlError) as failure:
         runtime.call("agent_update_apply", operation_id="0a1b2c3d-1111-4111-8111-111111111111", target_version=NEXT,
                      channel="stable", expected_current_version=VERSION, release_base_url="https://x")

@@ -48,7 +48,9 @@ START_TEST(what_the_daemon_writes_is_what_others_read)
                              .display = "none",
                              .cgroup = "memory+cpu",
                              .terminals = 4,
-                             .update_state = "idle",
+                             .update_state = "failed",
+                             .update_version = "1.0.1",
+                             .update_error = "drain_timeout",
                              .connections = connections,
                              .connection_count = 2};
     ck_assert_msg(status_file_write(&rig_config, &written, &why), "%s", why.what);
@@ -62,8 +64,9 @@ START_TEST(what_the_daemon_writes_is_what_others_read)
     ck_assert_int_eq(read.started_at_ms, 17);
     ck_assert_int_eq(read.updated_at_ms, 18);
     ck_assert_str_eq(read.cgroup, "memory+cpu");
-    ck_assert_str_eq(read.update_state, "idle");
-    ck_assert_ptr_null(read.update_error);
+    ck_assert_str_eq(read.update_state, "failed");
+    ck_assert_str_eq(read.update_version, "1.0.1");
+    ck_assert_str_eq(read.update_error, "drain_timeout");
     ck_assert_uint_eq(read.connection_count, 2);
     const struct status_connection *c = status_find(&read, HOME_ID);
     ck_assert_str_eq(c->api_url, "http://127.0.0.1:8000");

@@ -33,14 +33,64 @@ struct upgrade {
 
     char sha256[RECEIPT_SHA256_BYTES]; // of the new daemon
     char *program, *trial;
+
+    pthread_mutex_t mutex; // of the following
+    struct upgrade_state state;
 };
+
+_Static_assert((size_t)UPGRADE_WORD_BYTES >= (size_t)UPDATER_WORD_BYTES &&
+                   (size_t)UPGRADE_WORD_BYTES >= (size_t)VERSION_TEXT_BYTES,
+               "a state holds every code and version");
 
 struct upgrade *upgrade_new(const struct upgrade_setup *setup)
 {
     struct upgrade *upgrade = mem_new(struct upgrade);
     upgrade->setup = *setup;
     upgrade->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&upgrade->mutex, NULL);
+    snprintf(upgrade->state.state, sizeof upgrade->state.state, "%s",
+             setup->trial     ? "trial"
+             : setup->updater ? "idle"
+                              : "off");
     return upgrade;
+}
+
+void upgrade_state(struct upgrade *upgrade, struct upgrade_state *out)
+{
+    pthread_mutex_lock(&upgrade->mutex);
+    *out = upgrade->state;
+    pthread_mutex_unlock(&upgrade->mutex);
+}
+
+void upgrade_trial_passed(struct upgrade *upgrade)
+{
+    pthread_mutex_lock(&upgrade->mutex);
+    if (strcmp(upgrade->state.state, "trial") == 0)
+        snprintf(upgrade->state.state, sizeof upgrade->state.state, "%s",
+                 upgrade->setup.updater ? "idle" : "off");
+    pthread_mutex_unlock(&upgrade->mutex);
+    upgrade->setup.changed(upgrade->setup.argument);
+}
+
+// The stage as the owner reads it, by the name that it has in the protocol.
+static void note(struct upgrade *upgrade, Og__AgentUpdateStage stage, const char *error_code)
+{
+    static const char *const words[] = {
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_ACCEPTED] = "accepted",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_WAITING_FOR_IDLE] = "waiting_for_idle",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_DOWNLOADING] = "downloading",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_VERIFYING] = "verifying",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_APPLYING] = "applying",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_RESTARTING] = "restarting",
+        [OG__AGENT_UPDATE_STAGE__AGENT_UPDATE_STAGE_FAILED] = "failed",
+    };
+    struct upgrade_state *state = &upgrade->state;
+    pthread_mutex_lock(&upgrade->mutex);
+    snprintf(state->state, sizeof state->state, "%s", words[stage]);
+    snprintf(state->version, sizeof state->version, "%s", upgrade->target_version);
+    snprintf(state->error, sizeof state->error, "%s", error_code ? error_code : "");
+    pthread_mutex_unlock(&upgrade->mutex);
+    upgrade->setup.changed(upgrade->setup.argument);
 }
 
 bool upgrade_busy(const struct upgrade *upgrade)
@@ -76,6 +126,7 @@ static void tell(struct upgrade *upgrade, Og__AgentUpdateStage stage, const char
         progress.rolled_back = strstr(error_code, "_rolled_back") != NULL;
         progress.retryable = strcmp(error_code, "startup_preflight_failed_rolled_back") != 0;
     }
+    note(upgrade, stage, error_code);
     upgrade->link.tell(upgrade->link.link, &progress);
 }
 

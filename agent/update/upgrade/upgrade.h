@@ -13,9 +13,11 @@ struct upgrade_setup {
     const char *updater; // path of opengeni-agent; NULL: somebody else updates this installation
     const char *version, *sha256; // of the running program
     const char *config_dir;
-    const char *ca_file;          // NULL: none
-    bool (*idle)(void *argument); // nothing runs and nothing waits to run
+    const char *ca_file;             // NULL: none
+    bool (*idle)(void *argument);    // nothing runs and nothing waits to run
+    void (*changed)(void *argument); // upgrade_state tells something else; from any thread
     void *argument;
+    bool trial; // this version is a new one, which has to show that it works
 };
 
 // The link that asked. It is held until the update has ended.
@@ -45,6 +47,22 @@ struct upgrade_refusal {
 bool upgrade_ask(struct upgrade *upgrade, const Og__AgentUpdateApplyRequest *request,
                  const struct upgrade_link *link, Og__AgentUpdateApplyResponse *out,
                  struct upgrade_refusal *refusal) __attribute__((warn_unused_result));
+
+enum { UPGRADE_WORD_BYTES = 80 };
+
+// For the owner. Texts are empty where there is nothing to tell.
+struct upgrade_state {
+    // off (somebody else updates this installation), idle, trial (of this version), failed, or the
+    // stage: accepted, waiting_for_idle, downloading, verifying, applying, restarting
+    char state[UPGRADE_WORD_BYTES];
+    char version[UPGRADE_WORD_BYTES]; // that is being installed, or could not be
+    char error[UPGRADE_WORD_BYTES];   // why the latest one failed: the control plane's code
+};
+
+void upgrade_state(struct upgrade *upgrade, struct upgrade_state *out); // from any thread
+
+// The version that was tried out stays.
+void upgrade_trial_passed(struct upgrade *upgrade);
 
 // Readable once the new version is in place and this process has to become it.
 int upgrade_fd(const struct upgrade *upgrade);
