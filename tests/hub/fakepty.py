@@ -26,6 +26,7 @@ class Terminal:
         self.exit_code = None
         self.lock = threading.Lock()
         self.stopping = False
+        self.asked_after = threading.Event()  # a viewer knows of it
         self.end = End(machine.hub, machine.credentials, machine.credentials["relayToken"], 1,
                        channel=self.id)
         assert self.end.ack.accepted
@@ -73,8 +74,9 @@ class Terminal:
         status = os.waitpid(self.pid, 0)[1]
         self.exit_code = os.waitstatus_to_exitcode(status)
         self.stopping = True
-        self.machine.terminals.pop(self.id, None)
         self.machine.ended[self.id] = max(self.exit_code, 0) if self.exit_code >= 0 else 1
+        self.machine.terminals.pop(self.id, None)
+        self.asked_after.wait(10)  # else the first viewer may come too late for the output
         try:
             self.end.socket.send(b"\x04" + pb.StreamClose(
                 channel_id=self.id, reason=2, message="pty exited").SerializeToString())
@@ -89,6 +91,7 @@ class Terminal:
                 if not self.stopping:
                     self._reconnect()
                 continue
+            self.asked_after.set()
             if message[0] != 3:
                 continue
             frame = pb.StreamFrame.FromString(message[1:])
@@ -128,6 +131,7 @@ class PtyMachine(Machine):
         super().__init__(hub, hub.enrol())
         time.sleep(0.01)  # what has connected in the millisecond of an enrolment counts as older
         self.terminals, self.ended, self.scopes = {}, {}, {}
+        self.opened = {}  # all there ever were
         self.tell_codes = tell_codes
         self.requests = []
         self.stopped = False
@@ -157,7 +161,9 @@ class PtyMachine(Machine):
             terminal = self.terminals.get(self.scopes.get(body.scope_id))
             if not terminal:
                 terminal = Terminal(self, body)
-                self.terminals[terminal.id] = terminal
+                self.terminals[terminal.id] = self.opened[terminal.id] = terminal
+                if terminal.stopping:  # it was quick
+                    self.terminals.pop(terminal.id, None)
                 if body.scope_id:
                     self.scopes[body.scope_id] = terminal.id
             answer = response.pty_open
@@ -165,6 +171,8 @@ class PtyMachine(Machine):
             answer.channel.workspace_id, answer.channel.agent_id = self.workspace, self.id
             answer.channel.kind, answer.channel.port = 1, 7681
             return response
+        if body.pty_id in self.opened:
+            self.opened[body.pty_id].asked_after.set()
         terminal = self.terminals.get(body.pty_id)
         if not terminal:
             response.error.code, response.error.message = 3, "not found: no open pty: " + body.pty_id
