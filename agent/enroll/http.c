@@ -12,7 +12,7 @@
 #include "base/printable.h"
 #include "config/api_url.h"
 #include "config/document.h"
-#include "enroll/trust.h"
+#include "trust/trust.h"
 
 static size_t take_body(char *data, size_t size, size_t count, void *argument)
 {
@@ -69,8 +69,8 @@ static bool explain(CURLcode code, const char *url, const char *text, struct fai
     return false;
 }
 
-static bool perform(CURL *curl, const char *url, struct http_reply *reply, bool *lost,
-                    struct fail *why)
+static bool perform(const struct http_client *client, CURL *curl, const char *url,
+                    struct http_reply *reply, bool *lost, struct fail *why)
 {
     char text[CURL_ERROR_SIZE] = "";
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -80,7 +80,8 @@ static bool perform(CURL *curl, const char *url, struct http_reply *reply, bool 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, NULL);
     if (code != CURLE_OK) {
         *lost = may_have_arrived(code);
-        return explain(code, url, text, why);
+        return code == CURLE_SSL_CACERT_BADFILE ? trust_explain(client->ca_file, why)
+                                                : explain(code, url, text, why);
     }
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &reply->status);
     return true;
@@ -112,10 +113,11 @@ static char *next_place(CURL *curl, const char *url, const struct http_reply *re
     return NULL;
 }
 
-static bool post(CURL *curl, char *url, struct http_reply *reply, bool *lost, struct fail *why)
+static bool post(const struct http_client *client, CURL *curl, char *url, struct http_reply *reply,
+                 bool *lost, struct fail *why)
 {
     bool done = false, refused = false;
-    for (int hops = 0; url && (done = perform(curl, url, reply, lost, why)); hops++) {
+    for (int hops = 0; url && (done = perform(client, curl, url, reply, lost, why)); hops++) {
         char *next = next_place(curl, url, reply, &refused, why);
         mem_free(url);
         url = next;
@@ -141,7 +143,7 @@ bool http_post(const struct http_client *client, const char *path, const char *b
     struct curl_slist *headers = make_headers(client);
     set_options(curl, client, body, reply);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    bool done = post(curl, api_url_endpoint(client->api_url, path), reply, lost, why);
+    bool done = post(client, curl, api_url_endpoint(client->api_url, path), reply, lost, why);
     for (struct curl_slist *line = headers; line; line = line->next)
         explicit_bzero(line->data, strlen(line->data));
     curl_slist_free_all(headers);

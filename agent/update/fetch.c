@@ -5,13 +5,13 @@
 
 #include <curl/curl.h>
 #include <openssl/evp.h>
-#include <openssl/ssl.h>
 
 #include "base/alloc.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/printable.h"
 #include "config/url_host.h"
+#include "trust/trust.h"
 
 // Where the body goes, and what stopped it.
 struct sink {
@@ -38,13 +38,6 @@ static size_t take_body(char *data, size_t one, size_t count, void *argument)
         sink->error = EIO;
     sink->size += (int64_t)size;
     return sink->full || sink->error ? CURL_WRITEFUNC_ERROR : size;
-}
-
-static CURLcode trust_private_ca(CURL *curl, void *context, void *argument)
-{
-    (void)curl;
-    const char *file = argument;
-    return SSL_CTX_load_verify_file(context, file) == 1 ? CURLE_OK : CURLE_SSL_CACERT_BADFILE;
 }
 
 // Scheme and host of a URL, both freed with curl_free. False when it is none.
@@ -96,20 +89,18 @@ static void set_options(CURL *curl, const struct fetch_from *from, const char *u
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)UPDATE_IDLE_S);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)UPDATE_FETCH_MS);
-    curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, sink);
-    if (from->ca_file) {
-        curl_easy_setopt(curl, CURLOPT_SSL_CTX_FUNCTION, trust_private_ca);
-        curl_easy_setopt(curl, CURLOPT_SSL_CTX_DATA, (void *)from->ca_file);
-    }
+    trust_apply(curl, &from->ca_file);
 }
 
-static bool explain(CURL *curl, CURLcode code, const char *url, const char *text,
-                    const struct sink *sink, struct fail *why)
+static bool explain(CURL *curl, CURLcode code, const char *ca_file, const char *url,
+                    const char *text, const struct sink *sink, struct fail *why)
 {
     long status = 0;
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_SSL_CACERT_BADFILE)
+        return trust_explain(ca_file, why);
     if (sink->full)
         return fail_because(why, FAIL_PROTOCOL, "%.200s is larger than it may be", url);
     if (sink->error)
@@ -140,7 +131,7 @@ static bool fetch(const struct fetch_from *from, const char *url, struct sink *s
     curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, redirected);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, text);
     CURLcode code = curl_easy_perform(curl);
-    bool done = code == CURLE_OK || explain(curl, code, url, text, sink, why);
+    bool done = code == CURLE_OK || explain(curl, code, from->ca_file, url, text, sink, why);
     curl_easy_cleanup(curl);
     return done;
 }

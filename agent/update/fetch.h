@@ -11,7 +11,7 @@
 #include "update/minisign.h"
 
 struct fetch_from {
-    const char *ca_file; // a private CA beside the system's store; NULL: none
+    const char *ca_file; // a private CA beside what everything trusts (trust/trust.h); NULL: none
     bool plain;          // http:// may be used
     bool files;          // file:// may be used
 };

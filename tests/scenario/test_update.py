@@ -218,14 +218,48 @@ def test_an_update_is_found_installed_and_used(installed, release):
     assert f'"{installed.lib}/current/bin/opengeni-agent"' in unit
 
 
-def test_over_https_with_a_private_ca(installed, release, tmp_path):
-    release.offer()
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+def make_certificate(directory, name="certificate"):
+    """Its path, and a server's context with it."""
+    key, certificate = directory / f"{name}.key", directory / f"{name}.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out", certificate,
-                    "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
+                    "-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
                    check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    return certificate, context
+
+
+def test_updates_trust_what_everything_trusts(installed, release, tmp_path):
+    """SSL_CERT_FILE and SSL_CERT_DIR take the place of the system's store, as they do for enrolment."""
+    release.offer()
+    certificate, context = make_certificate(tmp_path)
+    other, _ = make_certificate(tmp_path, "other")
+    server, release.url = serve(release.root, context)
+    hashed = tmp_path / "hashed"
+    hashed.mkdir()
+    name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", certificate], capture_output=True, text=True,
+                          check=True).stdout.strip()
+    shutil.copy(certificate, hashed / f"{name}.0")
+    for trusted in ({}, {"SSL_CERT_FILE": str(other)}):
+        refused = installed.update(release, "--check", **trusted)
+        assert refused.returncode == 1 and "certificate" in refused.stderr, refused.stderr
+    for trusted in ({"SSL_CERT_FILE": str(certificate)}, {"SSL_CERT_DIR": str(hashed)}):
+        found = installed.update(release, "--check", **trusted)
+        assert found.returncode == 0 and NEXT in found.stdout, found.stderr
+    # A private CA comes beside it.
+    found = installed.update(release, "--check", "--ca-file", str(certificate), SSL_CERT_FILE=str(other))
+    assert found.returncode == 0, found.stderr
+    unusable = installed.update(release, "--check", "--ca-file", str(tmp_path / "none.pem"))
+    assert unusable.returncode == 1 and "none.pem" in unusable.stderr, unusable.stderr
+    done = installed.update(release, SSL_CERT_FILE=str(certificate))
+    assert done.returncode == 0, done.stderr
+    assert installed.version() == NEXT
+    server.shutdown()
+
+
+def test_over_https_with_a_private_ca(installed, release, tmp_path):
+    release.offer()
+    certificate, context = make_certificate(tmp_path)
     server, url = serve(release.root, context)
     plain = release.url
     release.url = url

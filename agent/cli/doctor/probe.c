@@ -12,7 +12,7 @@
 #include "base/printable.h"
 #include "config/nats_url.h"
 #include "doctor/probe_private.h"
-#include "enroll/trust.h"
+#include "trust/trust.h"
 
 CURL *probe_handle(const char *url, const char *const *ca_file, int64_t until_ms, struct fail *why)
 {
