@@ -1,5 +1,7 @@
 #include "hub/limiter.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,11 +40,12 @@ void limiter_free(struct limiter *limiter)
 // Of an IPv6 address only the network counts: whoever has one address has 2^64.
 void limiter_network(const char *address, char network[64])
 {
+    struct in6_addr six;
     snprintf(network, 64, "%s", address);
-    size_t colons = 0;
-    for (char *p = network; *p; p++)
-        if (*p == ':' && ++colons == 4)
-            *p = '\0';
+    if (inet_pton(AF_INET6, address, &six) != 1 || IN6_IS_ADDR_V4MAPPED(&six))
+        return;
+    memset(six.s6_addr + 8, 0, 8);
+    inet_ntop(AF_INET6, &six, network, 64);
 }
 
 // The entry of the address; a new one takes the place of the one that has rested longest.

@@ -29,6 +29,13 @@ START_TEST(an_ipv6_network_counts_as_one)
     ck_assert_uint_eq(taken(limiter, "2001:db8:1:2::1", 5), 5);
     ck_assert_uint_eq(taken(limiter, "2001:db8:1:2:ffff::9", 5), 0);
     ck_assert_uint_eq(taken(limiter, "2001:db8:1:3::1", 5), 5);
+    // however it is written
+    ck_assert_uint_eq(taken(limiter, "2001:db8::a:b:c:d", 5), 5);
+    ck_assert_uint_eq(taken(limiter, "2001:db8::1:2:3:4", 5), 0);
+    ck_assert_uint_eq(taken(limiter, "2001:db8::7", 5), 0);
+    // an IPv4 address on a listener for both is one of its own
+    ck_assert_uint_eq(taken(limiter, "::ffff:10.0.0.1", 5), 5);
+    ck_assert_uint_eq(taken(limiter, "::ffff:10.0.0.2", 5), 5);
     limiter_free(limiter);
 }
 END_TEST
