@@ -40,6 +40,14 @@ void machine_goes(struct machine *machine, const char *reason, int64_t unix_ms)
     machine->lease_ms = 0;
 }
 
+void machine_dismiss(struct machine *machine, const char *reason, int64_t unix_ms)
+{
+    machine_goes(machine, reason, unix_ms);
+    if (machine->instance[0])
+        memcpy(machine->left, machine->instance, sizeof machine->left);
+    machine->instance[0] = '\0';
+}
+
 static void machine_comes(struct machine *machine, int64_t unix_ms)
 {
     if (!machine->online) {
@@ -135,11 +143,10 @@ static bool is_live(struct roster *roster, struct machine *machine, const char *
     return false;
 }
 
-// The machine, locked, when the message counts.
+// Under the lock. The machine when the message counts.
 static struct machine *begin(struct roster *roster, const char *id, const char *instance,
                              struct moment now, enum heard *heard)
 {
-    pthread_mutex_lock(&roster->lock);
     struct machine *machine = roster_find(roster, id);
     *heard = !machine || machine->record.revoked_ms    ? HEARD_UNKNOWN
              : is_live(roster, machine, instance, now) ? HEARD
@@ -159,10 +166,21 @@ static void renew(struct machine *machine, struct moment now)
     machine_comes(machine, now.unix_ms);
 }
 
+// Where nobody asks who may connect, a hello is all that tells of a new connection.
+static void welcome_back(struct roster *roster, const char *id)
+{
+    struct machine *machine = roster_find(roster, id);
+    if (machine)
+        machine->left[0] = '\0';
+}
+
 enum heard roster_hello(struct roster *roster, const char *id, const char *instance,
                         const void *data, size_t size, struct moment now)
 {
     enum heard heard;
+    pthread_mutex_lock(&roster->lock);
+    if (roster->open)
+        welcome_back(roster, id);
     struct machine *machine = begin(roster, id, instance, now, &heard);
     if (machine) {
         renew(machine, now);
@@ -183,6 +201,7 @@ enum heard roster_heartbeat(struct roster *roster, const char *id, const char *i
                             struct moment now)
 {
     enum heard heard;
+    pthread_mutex_lock(&roster->lock);
     struct machine *machine = begin(roster, id, instance, now, &heard);
     if (machine) {
         renew(machine, now);
@@ -199,11 +218,10 @@ enum heard roster_goodbye(struct roster *roster, const char *id, const char *ins
                           struct moment now)
 {
     enum heard heard;
+    pthread_mutex_lock(&roster->lock);
     struct machine *machine = begin(roster, id, instance, now, &heard);
     if (machine) {
-        machine_goes(machine, "said goodbye", now.unix_ms);
-        snprintf(machine->left, sizeof machine->left, "%s", instance);
-        machine->instance[0] = '\0';
+        machine_dismiss(machine, "said goodbye", now.unix_ms);
         machine->goodbye = reason;
     }
     pthread_mutex_unlock(&roster->lock);

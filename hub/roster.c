@@ -99,8 +99,7 @@ void roster_put(struct roster *roster, struct machine_record *record)
     if (!machine) {
         machine = insert(roster, record->id);
     } else if (machine->record.generation != record->generation) {
-        machine_goes(machine, "enrolled again", record->enrolled_ms);
-        machine->instance[0] = '\0';
+        machine_dismiss(machine, "enrolled again", record->enrolled_ms);
         machine->banned_ms = 0;
     }
     machine_record_fini(&machine->record);
@@ -115,8 +114,7 @@ bool roster_revoke(struct roster *roster, const char *id, int64_t unix_ms)
     struct machine *machine = roster_find(roster, id);
     if (machine && !machine->record.revoked_ms) {
         machine->record.revoked_ms = unix_ms;
-        machine_goes(machine, "revoked", unix_ms);
-        machine->instance[0] = '\0';
+        machine_dismiss(machine, "revoked", unix_ms);
     }
     pthread_mutex_unlock(&roster->lock);
     return machine != NULL;

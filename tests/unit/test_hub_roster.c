@@ -139,7 +139,12 @@ START_TEST(revoking_and_enrolling_again_end_the_lease)
     ck_assert_int_eq(beat_at(A, 1), HEARD);
     put(ONE, "one", 2);
     ck_assert(!online_at(1));
+    // what the old process had under way does not keep the new one out
+    ck_assert_int_eq(beat_at(A, 2), HEARD_OTHER);
     ck_assert_int_eq(connect_at(B, 2), VERDICT_GRANTED);
+    put(ONE, "one", 3);
+    ck_assert_int_eq(connect_at(B, 3), VERDICT_GRANTED); // nor the same one, with its new bearer
+    ck_assert_int_eq(beat_at(B, 4), HEARD);
     put(ONE, "late", 1); // an older decision that comes late changes nothing
     char id[UUID_BYTES];
     ck_assert(!roster_resolve(roster, "late", id, &why));
@@ -166,6 +171,11 @@ START_TEST(without_authorization_whoever_speaks_is_the_machine)
     ck_assert_int_eq(beat_at("", 30001), HEARD_OTHER); // the same process on its other address
     ck_assert_int_eq(beat_at(B, 30002), HEARD_OTHER);
     ck_assert_int_eq(beat_at(B, 60000), HEARD);
+    // a link that ends and begins again in the same process
+    ck_assert_int_eq(roster_goodbye(roster, ONE, B, 1, at(60001)), HEARD);
+    ck_assert_int_eq(beat_at(B, 60002), HEARD_OTHER);
+    ck_assert_int_eq(roster_hello(roster, ONE, B, "x", 1, at(60003)), HEARD);
+    ck_assert_int_eq(beat_at(B, 60004), HEARD);
     roster_free(roster);
     start(false);
     ck_assert_int_eq(beat_at("", 0), HEARD_OTHER);
