@@ -26,13 +26,14 @@ static json_t *file_of(const struct hub *hub, const char *name)
 static char *describe(const struct hub *hub)
 {
     const struct listen_at *http = &hub->settings->http;
-    bool six = strchr(http->address, ':') != NULL;
+    const char *address = listen_at_is_any(http) ? "127.0.0.1" : http->address;
+    bool six = strchr(address, ':') != NULL;
     json_t *object = json_pack(
         "{s:i, s:I, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "version", 1, "pid",
         (json_int_t)getpid(), "data_dir", hub->dir.path, "workspace_id", hub->store.workspace,
         "http_url",
         json_sprintf(six ? "%s://[%s]:%d" : "%s://%s:%d", hub->certificate ? "https" : "http",
-                     *http->address ? http->address : "127.0.0.1", http->port),
+                     address, http->port),
         "nats_url", hub->nats_url, "nats_token_file", file_of(hub, "control.token"),
         "admin_token_file", file_of(hub, "admin.token"), "socket", file_of(hub, "hub.sock"),
         "ca_file", hub->ca ? file_of(hub, hub->ca) : json_null());

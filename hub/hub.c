@@ -51,7 +51,7 @@ static bool open_data(struct hub *hub, struct fail *why)
 static bool prepare_private_ca(struct hub *hub, bool *renewed, struct fail *why)
 {
     char host[256] = "";
-    const char *names[5];
+    const char *names[6];
     size_t count = 0;
     gethostname(host, sizeof host - 1);
     names[count++] = "localhost";
@@ -61,9 +61,10 @@ static bool prepare_private_ca(struct hub *hub, bool *renewed, struct fail *why)
         names[count++] = host;
     if (hub->settings->name)
         names[count++] = hub->settings->name;
-    const char *address = hub->settings->http.address;
-    if (*address && strcmp(address, "0.0.0.0") != 0 && strcmp(address, "::") != 0)
-        names[count++] = address;
+    const struct listen_at *listeners[] = {&hub->settings->http, &hub->settings->agents};
+    for (size_t i = 0; i < 2; i++)
+        if (!listen_at_is_any(listeners[i]))
+            names[count++] = listeners[i]->address;
     return private_ca_prepare(&hub->dir, names, count, renewed, why);
 }
 

@@ -72,6 +72,11 @@ bool listen_at_is_loopback(const struct listen_at *at)
     return strncmp(at->address, "127.", 4) == 0 || strcmp(at->address, "::1") == 0;
 }
 
+bool listen_at_is_any(const struct listen_at *at)
+{
+    return !*at->address || strcmp(at->address, "0.0.0.0") == 0 || strcmp(at->address, "::") == 0;
+}
+
 bool settings_is_public(const struct settings *settings)
 {
     return !listen_at_is_loopback(&settings->http) || !listen_at_is_loopback(&settings->agents);
@@ -227,10 +232,10 @@ static char *host_of(const struct settings *settings, const struct listen_at *at
     } else {
         host[strcspn(host, ":")] = '\0';
     }
-    const char *chosen = settings->name  ? settings->name
-                         : is_host(host) ? host
-                         : *at->address  ? at->address
-                                         : "localhost";
+    const char *chosen = settings->name         ? settings->name
+                         : is_host(host)        ? host
+                         : listen_at_is_any(at) ? "localhost"
+                                                : at->address;
     return mem_printf(strchr(chosen, ':') ? "[%s]" : "%s", chosen);
 }
 

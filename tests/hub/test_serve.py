@@ -247,6 +247,19 @@ def test_programs_of_the_same_user_find_the_hub(make_hub, tmp_path):
     assert not path.exists()
 
 
+def test_a_hub_on_all_addresses_is_found_by_one_that_its_certificate_names(make_hub):
+    port, agents = free_port(), free_port()
+    hub = make_hub("--listen", f"0.0.0.0:{port}", "--agents", f"127.0.0.3:{agents}", start=False)
+    hub.spawn()
+    wait_until(lambda: os.path.exists(hub.data + "/hub.json"), 20)
+    assert json.loads(hub.file("hub.json"))["http_url"] == f"https://127.0.0.1:{port}"
+    hub.port = port
+    assert https(hub, "/healthz") == "ok\n"
+    context = ssl.create_default_context(cafile=os.path.join(hub.data, "tls/ca.pem"))
+    with socket.create_connection(("127.0.0.3", agents)) as raw:
+        context.wrap_socket(raw, server_hostname="127.0.0.3").close()
+
+
 def test_the_service_manager_is_told(make_hub, tmp_path):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(str(tmp_path / "notify"))
