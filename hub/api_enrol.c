@@ -185,20 +185,21 @@ void api_new_token(struct hub *hub, const char *id, const struct http_request *r
     (void)id;
     json_t *body = request->body.size ? http_json(request) : json_object();
     json_t *ttl = json_object_get(body, "ttl_s");
-    int64_t ttl_ms = ttl ? json_integer_value(ttl) * 1000 : HUB_TOKEN_TTL_MS;
-    if (!body || ttl_ms <= 0 || ttl_ms > HUB_TOKEN_TTL_MAX_MS) {
-        answer_error(response, 400, "bad_request", false, "ttl_s must be 1 s to 30 days");
+    int64_t ttl_s = ttl ? json_integer_value(ttl) : HUB_TOKEN_TTL_MS / 1000;
+    if (!body || ttl_s <= 0 || ttl_s > HUB_TOKEN_TTL_MAX_MS / 1000) {
+        answer_error(response, 400, "bad_request", false,
+                     body ? "ttl_s must be 1 s to 30 days" : "the body must be a JSON object");
         json_decref(body);
         return;
     }
     struct fail why;
-    char *token = enrol_token(&hub->store, &hub->secrets, ttl_ms,
+    char *token = enrol_token(&hub->store, &hub->secrets, ttl_s * 1000,
                               json_is_true(json_object_get(body, "screen_control")), &why);
     json_decref(body);
     if (token)
-        answer_json(response, 201,
-                    json_pack("{s:s, s:I}", "token", token, "expires_in_seconds",
-                              (json_int_t)(ttl_ms / 1000)));
+        answer_json(
+            response, 201,
+            json_pack("{s:s, s:I}", "token", token, "expires_in_seconds", (json_int_t)ttl_s));
     else
         answer_error(response, 503, "unavailable", true, "the hub cannot store a token: %s",
                      why.what);

@@ -2,8 +2,11 @@
 
 #include <stdio.h>
 
+#include "base/alloc.h"
 #include "base/arena.h"
 #include "base/limits.h"
+#include "base/printable.h"
+#include "base/utf8.h"
 #include "hub/roster.h"
 #include "proto/decode.h"
 #include "proto/opengeni_agent.pb-c.h"
@@ -16,6 +19,15 @@ static const char *state_of(const struct machine *machine)
                                       : "new";
 }
 
+// A machine's own words, for programs that show them on a terminal.
+static json_t *words_of(const char *text)
+{
+    char *plain = printable_copy(text);
+    json_t *value = json_string(plain);
+    mem_free(plain);
+    return value;
+}
+
 static json_t *capabilities_json(const Og__Capabilities *has)
 {
     json_t *display = json_null();
@@ -23,10 +35,10 @@ static json_t *capabilities_json(const Og__Capabilities *has)
         display = json_pack("{s:s, s:I, s:I, s:b}", "id", has->display->id, "width",
                             (json_int_t)has->display->width, "height",
                             (json_int_t)has->display->height, "virtual", has->display->virtual_);
-    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:s, s:o}", "exec", has->exec, "filesystem",
+    return json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:o, s:o}", "exec", has->exec, "filesystem",
                      has->filesystem, "git", has->git, "pty", has->pty, "desktop", has->desktop,
                      "op_stream", has->op_stream, "desktop_unavailable_reason",
-                     has->desktop_unavailable_reason, "display", display);
+                     words_of(has->desktop_unavailable_reason), "display", display);
 }
 
 // What the machine said last about itself, decoded when it is asked for.
@@ -39,16 +51,17 @@ static void add_hello(json_t *object, const struct machine *machine)
                                                   machine->hello_size, NULL)
                                  : NULL;
     if (hello) {
-        json_object_set_new(object, "version", json_string(hello->agent_version));
+        json_object_set_new(object, "version", words_of(hello->agent_version));
         json_object_set_new(object, "desktop",
                             json_boolean(hello->capabilities && hello->capabilities->desktop));
     }
     if (hello)
         json_object_set_new(
             object, "hello",
-            json_pack("{s:s, s:s, s:s, s:s, s:o}", "host_name", hello->machine_name,
-                      "workspace_root", hello->workspace_root, "update_channel",
-                      hello->update_channel, "binary_sha256", hello->binary_sha256, "capabilities",
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "host_name", words_of(hello->machine_name),
+                      "workspace_root", words_of(hello->workspace_root), "update_channel",
+                      words_of(hello->update_channel), "binary_sha256",
+                      words_of(hello->binary_sha256), "capabilities",
                       hello->capabilities ? capabilities_json(hello->capabilities) : json_null()));
     arena_fini(&arena);
 }
@@ -69,7 +82,10 @@ static void read_hello(struct machine *machine)
     arena_init(&arena, HUB_EVENT_ARENA_BYTES);
     const Og__Hello *hello =
         decode_message(&arena, &og__hello__descriptor, machine->hello, machine->hello_size, NULL);
-    snprintf(machine->version, sizeof machine->version, "%s", hello ? hello->agent_version : "");
+    char *version = printable_copy(hello ? hello->agent_version : "");
+    snprintf(machine->version, sizeof machine->version, "%.*s",
+             (int)utf8_cut(version, sizeof machine->version - 1), version);
+    mem_free(version);
     machine->desktop = hello && hello->capabilities && hello->capabilities->desktop;
     machine->hello_read = true;
     arena_fini(&arena);

@@ -45,7 +45,8 @@ bool observed_open(struct observed *observed, const struct data_dir *dir, struct
 {
     char *path = data_dir_file(dir, "observed.db");
     bool done = sql_open(&observed->sql, path, &schema, why);
-    if (!done) {
+    bool useless = !done && (why->kind == FAIL_INVALID || why->kind == FAIL_UNSUPPORTED);
+    if (useless && dir->lock >= 0) {
         log_error("history cannot be used, beginning a new one", "reason", log_why(why), NULL);
         set_aside(path);
         done = sql_open(&observed->sql, path, &schema, why);
@@ -152,6 +153,12 @@ static bool save_one(struct sql *sql, const struct news *news, struct fail *why)
                    (int64_t)sample->disk_total);
 }
 
+static void keep_unsaved(void *context, struct machine *machine)
+{
+    (void)context;
+    machine->hello_unsaved = true;
+}
+
 bool observed_save(struct observed *observed, struct roster *roster, bool all, struct fail *why)
 {
     struct harvest harvest = {.all = all};
@@ -165,8 +172,12 @@ bool observed_save(struct observed *observed, struct roster *roster, bool all, s
         else
             sql_rollback(&observed->sql);
     }
-    for (size_t i = 0; i < harvest.count; i++)
+    for (size_t i = 0; i < harvest.count; i++) {
+        // A sample that is lost is followed by the next; a hello is said once.
+        if (!done && harvest.news[i].hello)
+            roster_visit(roster, harvest.news[i].id, keep_unsaved, NULL);
         mem_free(harvest.news[i].hello);
+    }
     mem_free(harvest.news);
     return done;
 }

@@ -17,7 +17,8 @@ struct observed {
     struct sql sql;
 };
 
-// A damaged database is set aside (observed.db.damaged) and begun anew.
+// A database that is damaged, or of a newer hub, is set aside (observed.db.damaged) and begun anew
+// by the hub that serves from the directory; everybody else fails.
 bool observed_open(struct observed *observed, const struct data_dir *dir, struct fail *why)
     __attribute__((warn_unused_result));
 void observed_close(struct observed *observed);

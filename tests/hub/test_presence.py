@@ -1,6 +1,7 @@
 """What the hub knows about machines, and how it tells."""
 
 import json
+import os
 import time
 
 from hubrig import NatsClient, pb, run, wait_until
@@ -66,6 +67,30 @@ def test_history_that_cannot_be_read_is_set_aside(hub):
     assert "beginning a new one" in hub.log()
     assert hub.state(machine.id) == "new"
     machine.online()
+
+
+def test_only_the_hub_itself_begins_a_new_history(hub, tmp_path):
+    """A command must not take the history away under a hub that may be able to use it."""
+    hub.stop()
+    with open(hub.data + "/observed.db", "r+b") as f:
+        f.write(b"damaged" * 1000)
+    run("machines", "--data", hub.data)
+    done = run("backup", "--data", hub.data, tmp_path / "copy", check=False)
+    assert done.returncode == 1 and "observed.db is damaged" in done.stderr
+    assert not os.path.exists(hub.data + "/observed.db.damaged")
+
+
+def test_what_a_machine_says_of_itself_steers_no_terminal(hub):
+    machine = hub.machine().connect()
+    message = pb.Hello(agent_version="1.2\x1b]0;owned\x07\u009b31m" + "\u00fc" * 40, os=1, arch=1,
+                       machine_name="\x1b[2Jbox", workspace_root="/r\r\n")
+    machine.nats.publish(machine.prefix + ".hello", message.SerializeToString())
+    machine.nats.flush()
+    wait_until(lambda: hub.state(machine.id) == "online", 10)
+    for text in (run("machines", "--data", hub.data), run("machines", "--data", hub.data, "--json"),
+                 json.dumps(hub.show(machine.id), ensure_ascii=False)):
+        assert "1.2]0;owned31m\u00fc" in text, text
+        assert not set(text) & set("\x1b\x07\u009b\r") and "\\u00" not in text, text
 
 
 def test_a_damaged_database_of_machines_is_never_replaced(hub):
@@ -152,6 +177,9 @@ def test_tokens_and_names_through_the_api(hub):
     status, answer = hub.admin("POST", f"/api/machines/{machine}/stream-token", {"port": 7681})
     assert status == 201 and answer["token"].startswith("ogs_")
     assert hub.admin("POST", f"/api/machines/{machine}/stream-token", {})[0] == 400
+    for ttl in (0, -1, 1 << 53, (1 << 63) - 1, "1h", 1.5):
+        assert hub.admin("POST", "/api/tokens", {"ttl_s": ttl})[0] == 400
+    assert hub.admin("POST", "/api/tokens", [])[0] == 400
 
 
 def test_commands_work_with_and_without_a_running_hub(hub):
