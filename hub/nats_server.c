@@ -90,11 +90,11 @@ static void pass_on(struct nats_server *server, const char *line)
 {
     const char *tag = strstr(line, "] [");
     const char *text = tag && strlen(tag) > 8 ? tag + 8 : line;
-    bool error = tag && (memcmp(tag + 3, "ERR", 3) == 0 || memcmp(tag + 3, "FTL", 3) == 0);
+    bool error = tag && (strncmp(tag + 3, "ERR", 3) == 0 || strncmp(tag + 3, "FTL", 3) == 0);
     bool known = is_known(text);
     if (strcmp(text, "Server is ready") == 0)
         set_ready(server, true);
-    if (known || (tag && memcmp(tag + 3, "INF", 3) == 0))
+    if (known || (tag && strncmp(tag + 3, "INF", 3) == 0))
         log_debug("nats-server", "says", text, NULL);
     else if (!may_be_said(server, text))
         return;
