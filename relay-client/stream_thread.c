@@ -341,6 +341,13 @@ struct start {
     bool finished, good;
 };
 
+static void refuse_tasks(void)
+{
+    pthread_mutex_lock(&stream.lock);
+    stream.running = false;
+    pthread_mutex_unlock(&stream.lock);
+}
+
 static void *stream_main(void *start_)
 {
     struct start *start = start_;
@@ -359,8 +366,11 @@ static void *stream_main(void *start_)
             log_error("libwebsockets failed to serve", NULL);
             clock_sleep_ms(WS_RETRY_SERVICE_MS);
         }
-    if (good)
+    if (good) {
+        refuse_tasks();
+        run_tasks(&stream.posted, 0); // what was taken is done: somebody may wait for it
         tear_down();
+    }
     return NULL;
 }
 
@@ -391,15 +401,6 @@ static void end(void *unused)
     stream.ending = true;
 }
 
-static void drop_tasks(void)
-{
-    while (stream.first) {
-        struct task *task = stream.first;
-        stream.first = task->next;
-        mem_free(task);
-    }
-}
-
 void stream_stop(void)
 {
     pthread_mutex_lock(&stream.turnstile);
@@ -409,10 +410,6 @@ void stream_stop(void)
     if (running) {
         (void)stream_post(end, NULL);
         pthread_join(stream.thread, NULL);
-        pthread_mutex_lock(&stream.lock);
-        stream.running = false;
-        drop_tasks();
-        pthread_mutex_unlock(&stream.lock);
     }
     pthread_mutex_unlock(&stream.turnstile);
 }

@@ -10,7 +10,7 @@
 #include "relay/stream.h"
 
 // Has the thread run a task, in the order of posting. False when there is no thread (any
-// more); a task that was taken may still never run when the thread ends.
+// more); a task that was taken runs, if need be just before the thread ends.
 bool stream_post(void (*run)(void *argument), void *argument);
 
 // Has the thread run a task and waits for its end: for what has to be asked of the thread. False
