@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "cli/moment.h"
 #include "config/bearer.h"
@@ -225,7 +226,7 @@ static char *find_group(pid_t agent)
         snprintf(name, sizeof name, "%d", (int)agent);
     char *file = mem_printf("/proc/%s/cgroup", name);
     struct buffer text;
-    buffer_init(&text, 16384);
+    buffer_init(&text, LIVE_PROC_BYTES_MAX);
     char *path = NULL;
     if (io_read_file(AT_FDCWD, file, &text) && text.data) {
         const char *line = text.data;

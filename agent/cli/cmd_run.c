@@ -19,6 +19,7 @@
 #include "cli/say.h"
 #include "cli/workplace.h"
 #include "config/settings.h"
+#include "service/refresh.h"
 #include "update/layout.h"
 #include "update/origin.h"
 #include "update/trial.h"
@@ -86,10 +87,28 @@ static char *find_updater(void)
     return path;
 }
 
+// After an update the unit may be one that an older version has made. Packages bring their own.
+static bool unit_was_refreshed(void)
+{
+    struct fail why;
+    char text[FAIL_TEXT_BYTES];
+    char *self = under_service_manager() && *update_origin_key ? layout_program(NULL) : NULL;
+    enum service_refresh refresh = self ? service_refresh(self, &why) : REFRESH_NONE;
+    mem_free(self);
+    if (refresh == REFRESH_LEFT)
+        say_warning("the service's unit is of an older version and stays as it is: %s. "
+                    "'opengeni-agent start' brings it up to date",
+                    fail_text(&why, text, sizeof text));
+    if (refresh == REFRESH_DONE)
+        fputs("The service's unit is new; systemd starts the agent by it.\n", stderr);
+    return refresh == REFRESH_DONE;
+}
+
 static int become_daemon(const struct invocation *invocation, const struct workplace *place)
 {
-    char *trial;
-    if (trial_start(&trial) == TRIAL_LOST) {
+    char *trial = NULL;
+    // One that only finds another at work is no failed start of this version.
+    if (!place->live.running && trial_start(&trial) == TRIAL_LOST) {
         become_previous(invocation, trial);
         mem_free(trial);
         trial = NULL;
@@ -172,6 +191,8 @@ static int run(const struct invocation *invocation)
 {
     struct workplace place;
     keep_signals(true);
+    if (unit_was_refreshed())
+        return EXIT_OK;
     if (!workplace_open(invocation, &place))
         return hopeless();
     if (can_connect(invocation, &place)) {

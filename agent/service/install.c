@@ -42,6 +42,29 @@ static bool step(enum service_scope scope, const char *verb, const char *extra, 
                                        scope == SERVICE_USER ? "--user " : "", verb, status);
 }
 
+bool service_show(enum service_scope scope, const char *properties, struct buffer *out,
+                  struct fail *why)
+{
+    int status = 0;
+    const char *user[] = {"systemctl", "--user", "show", "-p", properties, SERVICE_UNIT, NULL};
+    const char *system[] = {user[0], user[2], user[3], user[4], user[5], NULL};
+    service_find_manager();
+    return tool_run(scope == SERVICE_USER ? user : system, out, &status, why) &&
+           ((status == 0 && out->data) ||
+            fail_because(why, FAIL_INVALID, "'systemctl show' ended with status %d", status));
+}
+
+bool service_reload(enum service_scope scope, struct fail *why)
+{
+    service_find_manager();
+    return step(scope, "daemon-reload", NULL, NULL, why);
+}
+
+bool service_restart(enum service_scope scope, struct fail *why)
+{
+    return service_reload(scope, why) && step(scope, "restart", "--no-block", SERVICE_UNIT, why);
+}
+
 bool service_enable(const struct service_place *place, bool restart, struct fail *why)
 {
     return step(place->scope, "daemon-reload", NULL, NULL, why) &&

@@ -6,7 +6,6 @@
 
 #include "base/printable.h"
 #include "service/install.h"
-#include "service/tool.h"
 
 static void take(const char *line, size_t size, const char *name, char *room, size_t room_size)
 {
@@ -45,20 +44,13 @@ void service_state_parse(const char *text, struct service_state *state)
 bool service_state_read(enum service_scope scope, struct service_state *state, struct fail *why)
 {
     struct buffer out;
-    int status = 0;
     *state = (struct service_state){0};
     static const char properties[] =
         "LoadState,ActiveState,SubState,MainPID,NRestarts,ExecMainStatus,UnitFileState,StatusText";
-    const char *user[] = {"systemctl", "--user", "show", "-p", properties, SERVICE_UNIT, NULL};
-    const char *system[] = {user[0], user[2], user[3], user[4], user[5], NULL};
-    service_find_manager();
     buffer_init(&out, SERVICE_OUTPUT_BYTES_MAX);
-    bool ran = tool_run(scope == SERVICE_USER ? user : system, &out, &status, why),
-         good = ran && status == 0 && out.data;
+    bool good = service_show(scope, properties, &out, why);
     if (good)
         service_state_parse(out.data, state);
-    else if (ran)
-        fail_because(why, FAIL_INVALID, "'systemctl show' ended with status %d", status);
     buffer_fini(&out);
     return good;
 }

@@ -174,6 +174,60 @@ enum unit_owner unit_owner(const char *text, size_t size)
                                                                                : UNIT_FOREIGN;
 }
 
+// What add_quoted has written behind the start of a line, up to its closing quote.
+static char *take_quoted(const char *line, size_t size, const char *start)
+{
+    size_t skip = strlen(start), written = 0;
+    if (size <= skip || memcmp(line, start, skip) != 0)
+        return NULL;
+    char *value = mem_array(size - skip + 1, 1);
+    for (const char *c = line + skip; c < line + size && *c != '"'; c++) {
+        if ((*c == '\\' || *c == '%') && c + 1 < line + size)
+            c++; // the second one of "%%" is the character itself, too
+        value[written++] = *c;
+    }
+    value[written] = '\0';
+    return value;
+}
+
+static void take_value(char **value, char *found)
+{
+    if (!found)
+        return;
+    mem_free(*value);
+    *value = found;
+}
+
+bool unit_values_read(const char *text, size_t size, struct unit_values *values)
+{
+    static const char user[] = "User=";
+    *values = (struct unit_values){0};
+    if (unit_owner(text, size) != UNIT_OURS || memchr(text, '\0', size))
+        return false;
+    for (const char *line = text, *end = text + size; line < end;) {
+        const char *newline = memchr(line, '\n', (size_t)(end - line));
+        size_t length = (size_t)((newline ? newline : end) - line);
+        take_value(&values->executable, take_quoted(line, length, "ExecStart=\""));
+        take_value(&values->path, take_quoted(line, length, "Environment=\"PATH="));
+        take_value(&values->config_dir,
+                   take_quoted(line, length, "Environment=\"OPENGENI_CONFIG_DIR="));
+        if (length > sizeof user - 1 && strncmp(line, user, sizeof user - 1) == 0)
+            take_value(&values->user,
+                       mem_printf("%.*s", (int)(length - sizeof user + 1), line + sizeof user - 1));
+        line += length + 1;
+    }
+    return values->executable != NULL;
+}
+
+void unit_values_fini(struct unit_values *values)
+{
+    mem_free(values->executable);
+    mem_free(values->path);
+    mem_free(values->config_dir);
+    mem_free(values->user);
+    *values = (struct unit_values){0};
+}
+
 int unit_systemd_version(const char *text)
 {
     if (strncmp(text, "systemd ", 8) != 0)

@@ -1,6 +1,7 @@
 // The text of the systemd unit that runs the agent, and whose text an existing one is.
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/fail.h"
@@ -31,6 +32,16 @@ enum unit_owner {
     UNIT_FOREIGN,   // written or changed by a person
 };
 enum unit_owner unit_owner(const char *text, size_t size);
+
+// What a unit of UNIT_OURS was made with. NULL where its text says nothing.
+struct unit_values {
+    char *executable, *path, *config_dir, *user;
+};
+
+// False for any other text. To be freed with unit_values_fini either way.
+bool unit_values_read(const char *text, size_t size, struct unit_values *values)
+    __attribute__((warn_unused_result));
+void unit_values_fini(struct unit_values *values);
 
 // The number in the first line of "systemctl --version": "systemd 252 (252.38-1)". 0 if none.
 int unit_systemd_version(const char *text);

@@ -124,7 +124,7 @@
 #define CONFIG_LOCK_POLL_MS       5000    // while another agent runs for the same connections
 #define STATUS_PERIOD_MIN_MS      1000    // between two status files, however much happens
 #define STATUS_ASK_MS             2000    // for a running agent to write it anew when asked
-#define LIVE_PROC_BYTES_MAX       16384   // of /proc/PID/status
+#define LIVE_PROC_BYTES_MAX       16384   // of a file of /proc/PID: status, cgroup
 #define STATUS_ASK_LOOK_MS        5       // between two looks whether it has
 #define CONFIG_LOCK_REMIND_MS     600000  // 10 minutes
 #define CONFIG_LOCK_SETTLE_MS     50      // somebody who only looks at the lock holds it no longer

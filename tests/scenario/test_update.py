@@ -641,6 +641,17 @@ def test_an_update_waits_for_what_runs_and_nothing_new_begins(managed, release):
     assert results[0].stdout == b"done\n"
 
 
+def test_a_start_beside_a_running_agent_counts_for_nothing(managed, release):
+    """It ends at once, but not because the new version would not come up."""
+    release.offer()
+    managed.start()
+    assert managed.installed.update(release).returncode == 0
+    for _ in range(4):
+        done = managed.installed.run("run")
+        assert done.returncode == 0 and "already running" in done.stderr, done.stderr
+    assert managed.installed.version() == NEXT
+
+
 def test_an_update_that_fails_leaves_the_agent_at_work(managed, release):
     release.offer(replace={"opengeni-agentd": "#!/bin/sh\nexit 1\n"})
     managed.start()

@@ -187,6 +187,44 @@ START_TEST(a_persons_unit_is_replaced_by_force_alone_and_kept)
 }
 END_TEST
 
+START_TEST(a_unit_of_ours_tells_what_it_was_made_with)
+{
+    struct unit_values values;
+    for (int scope = SERVICE_USER; scope <= SERVICE_SYSTEM; scope++) {
+        struct unit_wish wish = {.scope = scope,
+                                 .executable = "/a b%%h$X/100%/agent",
+                                 .path = "/a%h:/b\"c:/d\\e:/f g:/$X:%%",
+                                 .config_dir = scope == SERVICE_USER ? NULL : "/etc/a \"dir\"",
+                                 .user = scope == SERVICE_USER ? NULL : "build-1",
+                                 .systemd = 255};
+        char *text = text_of(wish);
+        ck_assert(unit_values_read(text, strlen(text), &values));
+        ck_assert_str_eq(values.executable, wish.executable);
+        ck_assert_str_eq(values.path, wish.path);
+        if (scope == SERVICE_USER) {
+            ck_assert_ptr_null(values.config_dir);
+            ck_assert_ptr_null(values.user);
+        } else {
+            ck_assert_str_eq(values.config_dir, wish.config_dir);
+            ck_assert_str_eq(values.user, wish.user);
+        }
+        // So that it is made again as it was.
+        wish.executable = values.executable;
+        wish.path = values.path;
+        wish.config_dir = values.config_dir;
+        wish.user = values.user;
+        char *again = text_of(wish);
+        ck_assert_str_eq(again, text);
+        unit_values_fini(&values);
+        text[strlen(text) - 2] ^= 1;
+        ck_assert(!unit_values_read(text, strlen(text), &values));
+        ck_assert(!unit_values_read(text, 0, &values));
+        mem_free(again);
+        mem_free(text);
+    }
+}
+END_TEST
+
 START_TEST(what_systemd_tells_is_read)
 {
     struct service_state state;
@@ -222,6 +260,7 @@ int main(void)
     tcase_add_test(all, systemd_accepts_it_with_awkward_paths);
     tcase_add_test(all, a_changed_unit_is_a_persons);
     tcase_add_test(all, a_persons_unit_is_replaced_by_force_alone_and_kept);
+    tcase_add_test(all, a_unit_of_ours_tells_what_it_was_made_with);
     tcase_add_test(all, what_systemd_tells_is_read);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
