@@ -120,16 +120,18 @@ purge() {
     [ -d "$config" ] || return 0
     # The known names alone, whatever the variable points to.
     for name in credentials.json machine-identity.ed25519 machine-identity.host agent.lock agent.ini \
-        completed-update.json status.json update.lock virtual-desktop.auth; do
+        completed-update.json status.json update.lock paused virtual-desktop.auth; do
         rm -f -- "$config/$name"
     done
     if [ -d "$config/connections" ] && [ ! -L "$config/connections" ]; then
         find "$config/connections" -maxdepth 1 -type f \( -name '*.json' -o -name '.*.tmp' \) -exec rm -f -- {} +
         rmdir -- "$config/connections" 2>/dev/null || true
     fi
-    if [ -d "$config/spool" ] && [ ! -L "$config/spool" ]; then
-        rm -rf -- "$config/spool"
-    fi
+    for name in spool browserd interaction-runtime; do
+        if [ -d "$config/$name" ] && [ ! -L "$config/$name" ]; then
+            rm -rf -- "${config:?}/$name"
+        fi
+    done
     rmdir -- "$config" 2>/dev/null || true
     echo "Removed the connections. The machine stays listed at its workspaces until it is removed there."
 }
@@ -176,7 +178,8 @@ case ${1:-} in
 '') install_all ;;
 --uninstall | --purge)
     if [ -x "$agent" ]; then
-        "$agent" service uninstall || true
+        # Nothing is to be left that starts a program which has gone.
+        "$agent" service uninstall || fail 1 "the service stays, so nothing was removed"
     fi
     remove_files
     echo "Removed opengeni-agent from $prefix."

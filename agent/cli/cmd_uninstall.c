@@ -14,7 +14,20 @@
 #include "service/install.h"
 #include "service/unit_file.h"
 
-static bool purge;
+static bool purge, force;
+
+// A unit that a person wrote or changed is theirs. Looked at before anything is removed.
+static bool may_remove(enum service_scope scope)
+{
+    struct service_place place;
+    bool may = !service_place_init(&place, scope, NULL) || force || !unit_file_is_foreign(&place);
+    if (!may)
+        say_error("%s was written or changed by hand, so nothing is removed; --force removes it, "
+                  "too, and keeps it as %s.bak",
+                  place.file, place.file);
+    service_place_fini(&place);
+    return may;
+}
 
 static bool remove_service(enum service_scope scope)
 {
@@ -25,7 +38,7 @@ static bool remove_service(enum service_scope scope)
         say_failure(&why);
         return false;
     }
-    bool was = access(place.file, F_OK) == 0, good = true;
+    bool was = access(place.file, F_OK) == 0, foreign = unit_file_is_foreign(&place), good = true;
     service_find_manager();
     if (service_manager_present() && service_installed(&place))
         service_disable(&place);
@@ -33,7 +46,10 @@ static bool remove_service(enum service_scope scope)
         say_failure(&why);
         good = false;
     } else if (was) {
-        say("Removed %s.", place.file);
+        if (foreign)
+            say("Removed %s; it is kept as %s.bak.", place.file, place.file);
+        else
+            say("Removed %s.", place.file);
         if (service_manager_present())
             (void)!service_systemctl(scope, "daemon-reload", NULL, NULL, &status, &why);
     }
@@ -44,7 +60,8 @@ static bool remove_service(enum service_scope scope)
 // Ours by name, whatever the directory has been chosen to be; nothing else in it is touched.
 static const char *const files[] = {CONFIG_LEGACY, CONFIG_IDENTITY,         CONFIG_HOST,
                                     CONFIG_LOCK,   CONFIG_STATUS,           CONFIG_SETTINGS,
-                                    CONFIG_PAUSE,  "completed-update.json", "update.lock"};
+                                    CONFIG_PAUSE,  "completed-update.json", "update.lock",
+                                    CONFIG_SCREEN};
 static const char *const trees[] = {"spool", "browserd", "interaction-runtime"};
 
 static bool is_directory(const struct secure_dir *dir, const char *name)
@@ -139,6 +156,8 @@ static bool forget(const struct workplace *place)
 static int run(const struct invocation *invocation)
 {
     struct workplace place;
+    if (!may_remove(SERVICE_USER) || (geteuid() == 0 && !may_remove(SERVICE_SYSTEM)))
+        return EXIT_FAILED;
     bool good = remove_service(SERVICE_USER);
     if (geteuid() == 0)
         good &= remove_service(SERVICE_SYSTEM);
@@ -167,6 +186,7 @@ const struct command command_uninstall = {
             {.name = "purge",
              .help = "also connections, identity, settings and state",
              .flag = &purge},
+            {.name = "force", .help = "also a unit that was changed by hand", .flag = &force},
             {.name = NULL},
         },
     .run = run,

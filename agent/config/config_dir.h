@@ -12,6 +12,7 @@
 #define CONFIG_STATUS      "status.json"
 #define CONFIG_PAUSE       "paused"
 #define CONFIG_SETTINGS    "agent.ini"
+#define CONFIG_SCREEN      "virtual-desktop.auth" // the cookie of a screen of our own
 
 // Its absolute path: option (may be NULL), else $OPENGENI_CONFIG_DIR, else
 // $XDG_CONFIG_HOME/opengeni/agent, else ~/.config/opengeni/agent. Freed with mem_free. *chosen

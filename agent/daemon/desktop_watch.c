@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/workers.h"
+#include "config/config_dir.h"
 #include "config/secure_dir.h"
 #include "config/settings.h"
 #include "desktop_client/desktop.h"
@@ -79,7 +80,7 @@ struct virtual_desktop *desktop_watch_virtual(struct desktop *desktop, const cha
     if (!geometry_read(size, &options.geometry))
         log_warn("the size of the virtual desktop is not understood", "size", size, "width",
                  log_num(options.geometry.width), "height", log_num(options.geometry.height), NULL);
-    options.authority = secure_dir_file(config, "virtual-desktop.auth"); // kept until the end
+    options.authority = secure_dir_file(config, CONFIG_SCREEN); // kept until the end
     return virtual_desktop_start(desktop, &options);
 }
 

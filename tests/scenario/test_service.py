@@ -1,7 +1,9 @@
 """The unit's command line, run as a service manager would: what it hears, and when."""
+import hashlib
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -98,8 +100,10 @@ def test_the_watchdog_is_fed_while_another_agent_serves(server, make_agent, mana
 FAKE = """#!/bin/sh
 echo "$(basename "$0") $*" >>"$FAKE_LOG"
 case "$*" in
+*"${FAKE_FAIL:-nothing does}"*) exit 1 ;;
 *--version*) echo "systemd ${FAKE_VERSION:-252} (${FAKE_VERSION:-252}.1)" ;;
-*show*) cat "$FAKE_STATE" ;;
+*--user*show*) cat "$FAKE_STATE" ;;
+*show*) cat "$FAKE_STATE.system" 2>/dev/null ;;
 esac
 exit ${FAKE_EXIT:-0}
 """
@@ -131,15 +135,16 @@ class Systemd:
     def set_state(self, active, sub, pid=0, status=0):
         self.state.write_text(STATE.format(active=active, sub=sub, pid=pid, status=status))
 
-    def agent(self, *arguments, **more):
+    def agent(self, *arguments, program=None, before="", **more):
+        """before: shell commands, in whose process the agent then runs."""
         mounts = "".join(f"mount --bind {self.directory / n} /usr/bin/{n}; "
                          for n in ("systemctl", "loginctl", "journalctl") if os.path.exists(f"/usr/bin/{n}"))
-        script = ("mount -t tmpfs none /run && mkdir -p /run/systemd/system && " + mounts +
+        script = ("mount -t tmpfs none /run && mkdir -p /run/systemd/system && " + mounts + before +
                   "exec \"$0\" \"$@\"")
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "FAKE_LOG": str(self.log),
                        "FAKE_STATE": str(self.state), **more}
-        done = subprocess.run(["unshare", *NAMESPACE, "sh", "-c", script, os.path.join(BUILD, "bin/opengeni-agent"),
-                               *arguments], env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["unshare", *NAMESPACE, "sh", "-c", script,
+                               program or os.path.join(BUILD, "bin/opengeni-agent"), *arguments], env=environment, capture_output=True, text=True, timeout=60)
         calls = self.log.read_text().splitlines() if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return done, calls
@@ -248,3 +253,124 @@ def test_a_systemctl_in_the_path_takes_nobodys_place(systemd, tmp_path):
     done, _ = systemd.agent("start", PATH=f"{shims}:{os.environ['PATH']}")
     assert done.returncode == 0 and not (tmp_path / "hijacked").exists()
     assert f'"PATH={shims}:' in systemd.unit.read_text()  # commands get the person's own
+
+
+@pytestmark_systemd
+def test_uninstall_leaves_a_unit_that_a_person_wrote(systemd):
+    config = systemd.home / ".config/opengeni/agent"
+    config.mkdir(parents=True, mode=0o700)
+    (config / "agent.ini").write_text("")
+    systemd.unit.parent.mkdir(parents=True)
+    systemd.unit.write_text("[Service]\nExecStart=/opt/mine\n")
+    for words in ([], ["--purge"]):
+        done, calls = systemd.agent("uninstall", *words)
+        assert done.returncode == 1 and "changed by hand, so nothing is removed" in done.stderr
+        assert "--force" in done.stderr and calls == [] and done.stdout == ""
+        assert systemd.unit.read_text() == "[Service]\nExecStart=/opt/mine\n" and (config / "agent.ini").exists()
+    done, calls = systemd.agent("uninstall", "--purge", "--force")
+    assert done.returncode == 0 and "it is kept as" in done.stdout, done.stderr
+    assert "systemctl --user disable --now opengeni-agent.service" in calls
+    assert not systemd.unit.exists() and not config.exists()
+    kept = systemd.unit.with_name(systemd.unit.name + ".bak")
+    assert kept.read_text() == "[Service]\nExecStart=/opt/mine\n"
+
+
+# --- an old unit, found by a newer version that systemd starts by it
+
+def older(unit):
+    """The unit as a version before this one would have made it."""
+    body = unit.split("\n", 1)[1].replace("OOMScoreAdjust=-100\n", "")
+    assert "OOMScoreAdjust" in unit
+    return f"# X-OpenGeni-Managed-Service=c1 sha256={hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+
+
+class Started:
+    """The agent of a build that updates itself, as the unit's main process."""
+
+    GROUP = "/user.slice/user-1000.slice/user@1000.service/app.slice/opengeni-agent.service"
+
+    def __init__(self, systemd, directory):
+        self.systemd, self.group = systemd, self.GROUP
+        # No daemon lies beside it, so that one which goes on says so and ends.
+        self.program = directory / "own" / "opengeni-agent"
+        self.program.parent.mkdir()
+        shutil.copy(os.path.join(BUILD, "test/updating/opengeni-agent"), self.program)
+        self.state = {"MainPID": "$$", "FragmentPath": str(systemd.unit), "ExecStart": self.command()}
+        done, _ = systemd.agent("start", program=self.program, FAKE_VERSION="255")
+        assert done.returncode == 0, done.stderr
+        self.new = systemd.unit.read_text()
+        self.old = older(self.new)
+        systemd.unit.write_text(self.old)
+
+    def command(self, more=""):
+        return (f"{{ path={self.program} ; argv[]={self.program} run{more} ; ignore_errors=no ; start_time=[n/a] ; "
+                "stop_time=[n/a] ; pid=0 ; code=(null) ; status=0/0 }")
+
+    def run(self, system="", program=None, **more):
+        lines = "".join(f"{name}={value}\n" for name, value in self.state.items())
+        group = self.systemd.directory / "group"
+        group.write_text(f"3:cpu:/x\n0::{self.group}\n")
+        before = (f"mount --bind {group} /proc/$$/cgroup && cat >$FAKE_STATE <<END\n{lines}END\n{system}\n")
+        return self.systemd.agent("run", program=program or self.program, before=before,
+                                  **{"FAKE_VERSION": "255", "INVOCATION_ID": "0" * 32, **more})
+
+
+@pytest.fixture
+def started(systemd, tmp_path):
+    return Started(systemd, tmp_path)
+
+
+def went_on(done):
+    return done.returncode == 78 and "opengeni-agentd is missing" in done.stderr
+
+
+@pytestmark_systemd
+def test_the_unit_of_an_older_version_is_brought_up_to_date_at_a_start(started, systemd):
+    done, calls = started.run()
+    assert done.returncode == 0 and "systemd starts the agent by it" in done.stderr, done.stderr
+    assert systemd.unit.read_text() == started.new
+    assert calls[-2:] == ["systemctl --user daemon-reload",
+                          "systemctl --user restart --no-block opengeni-agent.service"]
+    assert not list(systemd.unit.parent.glob("*.bak")) and not list(systemd.unit.parent.glob("*.tmp"))
+    # The one that systemd starts then finds nothing to do, and does not even ask.
+    done, calls = started.run()
+    assert went_on(done) and "unit" not in done.stderr and calls == ["systemctl --version"]
+    # In its subgroup it is the same service.
+    systemd.unit.write_text(started.old)
+    started.group += "/supervisor"
+    assert started.run()[0].returncode == 0 and systemd.unit.read_text() == started.new
+
+
+@pytestmark_systemd
+@pytest.mark.parametrize("change, said", [
+    ({"group": "/user.slice/user-1000.slice/session-3.scope"}, None),
+    ({"group": "/system.slice/x-opengeni-agent.service"}, None),
+    ({"FAKE_VERSION": "253"}, None),
+    ({"MainPID": "1"}, None),
+    ({"FragmentPath": "/etc/systemd/user/opengeni-agent.service"}, "another file decides"),
+    ({"more": " --wait"}, "another file decides"),
+    ({"system": "sed s,FragmentPath=.*,FragmentPath=/etc/x, $FAKE_STATE >$FAKE_STATE.system"}, "two service managers"),
+    ({"FAKE_FAIL": "restart"}, "'systemctl --user restart' ended with status 1"),
+    ({"FAKE_FAIL": "daemon-reload"}, "'systemctl --user daemon-reload' ended with status 1"),
+])
+def test_a_unit_that_is_not_surely_ours_is_left_alone(started, systemd, change, said):
+    started.group = change.pop("group", started.group)
+    started.state["ExecStart"] = started.command(change.pop("more", ""))
+    for name in ("MainPID", "FragmentPath"):
+        started.state[name] = change.pop(name, started.state[name])
+    done, _ = started.run(**change)
+    assert went_on(done), (done.stdout, done.stderr)
+    assert systemd.unit.read_text() == started.old
+    assert said in done.stderr if said else "unit" not in done.stderr, done.stderr
+    assert not list(systemd.unit.parent.glob("*.bak"))
+
+
+@pytestmark_systemd
+def test_a_changed_unit_and_one_of_a_package_are_left_alone(started, systemd):
+    done, calls = started.run(program=os.path.join(BUILD, "bin/opengeni-agent"),
+                              OPENGENI_CONFIG_DIR="/proc/none")  # the packaged build goes no further
+    assert systemd.unit.read_text() == started.old and calls == [], done.stderr
+    systemd.unit.write_text(started.old + "# a word of mine\n")
+    done, calls = started.run()
+    assert went_on(done) and calls == ["systemctl --version"]
+    assert systemd.unit.read_text() == started.old + "# a word of mine\n"
