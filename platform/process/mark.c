@@ -47,8 +47,10 @@ static uint64_t find(const char *text, size_t size)
             return 0;
         char *stop;
         const char *digits = at + 1 + NAME_SIZE + HALF_SIZE;
+        if (digits[HALF_SIZE] != '\0') // or reading the number would not end there
+            continue;
         unsigned long long number = strtoull(digits, &stop, 16);
-        if (stop == digits + HALF_SIZE && *stop == '\0')
+        if (stop == digits + HALF_SIZE)
             return number;
     }
 }

@@ -84,6 +84,18 @@ START_TEST(what_only_looks_like_a_mark_is_none)
 }
 END_TEST
 
+START_TEST(a_mark_without_an_end_is_none)
+{
+    static char text[3 * MARK_CHUNK_BYTES];
+    mark_make(5, text);
+    memset(text + strlen(text), 'a', sizeof text - strlen(text) - 1);
+    char mark[MARK_BYTES];
+    mark_make(6, mark);
+    ck_assert_uint_eq(number_with((char *[]){text, NULL}), 0);
+    ck_assert_uint_eq(number_with((char *[]){text, mark, NULL}), 6);
+}
+END_TEST
+
 START_TEST(process_that_is_gone_has_no_mark)
 {
     proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -93,4 +105,5 @@ START_TEST(process_that_is_gone_has_no_mark)
 END_TEST
 
 CHECK_MAIN("mark", 60, mark_is_found_wherever_it_is, mark_is_found_across_chunks,
-           what_only_looks_like_a_mark_is_none, process_that_is_gone_has_no_mark)
+           what_only_looks_like_a_mark_is_none, a_mark_without_an_end_is_none,
+           process_that_is_gone_has_no_mark)
