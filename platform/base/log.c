@@ -179,27 +179,43 @@ static void put_head(struct line *line, enum log_level at)
     put(line, head);
 }
 
+struct seen {
+    const char *event; // a literal: told apart by its address
+    int64_t since;
+    unsigned count;
+};
+
+// The place of an event, or else the one near it that has been in use for longest.
+static struct seen *place_of(const char *event)
+{
+    enum { PLACES = 256, NEAR = 8 };
+    static struct seen places[PLACES];
+    size_t first = ((uintptr_t)event >> 3) % PLACES;
+    struct seen *oldest = &places[first];
+    for (size_t i = 0; i < NEAR; i++) {
+        struct seen *at = &places[(first + i) % PLACES];
+        if (at->event == event)
+            return at;
+        if (at->since < oldest->since)
+            oldest = at;
+    }
+    return oldest;
+}
+
 // The same event is written LOG_EVENTS_PER_MINUTE times at most; the rest is counted.
 static bool rate_allows(const char *event, unsigned *suppressed)
 {
-    static struct {
-        const char *event; // a literal: told apart by its address
-        int64_t since;
-        unsigned count;
-    } seen[64];
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    size_t slot = ((uintptr_t)event >> 3) % (sizeof seen / sizeof *seen);
     int64_t now = clock_mono_ms();
     pthread_mutex_lock(&lock);
+    struct seen *seen = place_of(event);
     *suppressed = 0;
-    if (seen[slot].event != event || now - seen[slot].since > 60000) {
-        if (seen[slot].event == event && seen[slot].count > LOG_EVENTS_PER_MINUTE)
-            *suppressed = seen[slot].count - LOG_EVENTS_PER_MINUTE;
-        seen[slot].event = event;
-        seen[slot].since = now;
-        seen[slot].count = 0;
+    if (seen->event != event || now - seen->since > 60000) {
+        if (seen->event == event && seen->count > LOG_EVENTS_PER_MINUTE)
+            *suppressed = seen->count - LOG_EVENTS_PER_MINUTE;
+        *seen = (struct seen){.event = event, .since = now};
     }
-    bool allowed = ++seen[slot].count <= LOG_EVENTS_PER_MINUTE;
+    bool allowed = ++seen->count <= LOG_EVENTS_PER_MINUTE;
     pthread_mutex_unlock(&lock);
     return allowed;
 }

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/fail.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/utf8.h"
@@ -145,6 +147,32 @@ START_TEST(tokens_are_struck_out_of_texts)
 }
 END_TEST
 
+// Told apart by their addresses, which are as far apart as makes them likely to be confused.
+START_TEST(events_that_alternate_are_each_written_a_few_times)
+{
+    enum { EVENTS = 5, APART = 8 * 1024, ROUNDS = 50 };
+    static char events[EVENTS][APART];
+    char line[256];
+    FILE *file = tmpfile();
+    int before = dup(STDERR_FILENO);
+    ck_assert(file && before >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    log_set_level(LOG_INFO);
+    for (int i = 0; i < EVENTS; i++)
+        snprintf(events[i], APART, "event %d", i);
+    for (int round = 0; round < ROUNDS; round++)
+        for (int i = 0; i < EVENTS; i++)
+            log_info(events[i], NULL);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    rewind(file);
+    int lines = 0;
+    while (fgets(line, sizeof line, file))
+        lines += strstr(line, "event") != NULL;
+    ck_assert_int_eq(lines, EVENTS * LOG_EVENTS_PER_MINUTE);
+    fclose(file);
+}
+END_TEST
+
 START_TEST(a_failure_reads_like_a_sentence)
 {
     struct fail why;
@@ -180,4 +208,5 @@ END_TEST
 CHECK_MAIN("base", 60, an_arena_gives_up_to_its_cap_and_no_more, an_arena_keeps_what_it_gave_apart,
            a_buffer_never_passes_its_maximum, a_buffer_gives_back_what_went_in,
            utf8_is_told_from_what_only_looks_like_it, a_cut_never_splits_a_character,
-           tokens_are_struck_out_of_texts, a_failure_reads_like_a_sentence, a_uuid_has_its_form)
+           tokens_are_struck_out_of_texts, events_that_alternate_are_each_written_a_few_times,
+           a_failure_reads_like_a_sentence, a_uuid_has_its_form)
