@@ -38,15 +38,19 @@ static pid_t read_pid(int fd)
     return (*end == '\0' || *end == '\n') && pid > 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
-// Whoever only looks holds the lock for a moment, so one refusal proves nothing.
-static bool try_lock(int fd, int how)
+// Whoever only looks shares the lock for a moment: who can share it, too, has not met its holder.
+static bool try_lock(int fd)
 {
     for (int64_t end = clock_mono_ms() + CONFIG_LOCK_SETTLE_MS;;) {
-        if (flock(fd, how | LOCK_NB) == 0)
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
             return true;
-        if (errno != EINTR && (errno != EWOULDBLOCK || clock_mono_ms() >= end))
+        if (errno != EINTR && (errno != EWOULDBLOCK || flock(fd, LOCK_SH | LOCK_NB) != 0))
             return false;
-        clock_sleep_ms(5);
+        flock(fd, LOCK_UN);
+        errno = EWOULDBLOCK;
+        if (clock_mono_ms() >= end)
+            return false;
+        clock_sleep_ms(1);
     }
 }
 
@@ -67,7 +71,7 @@ enum instance_lock instance_lock_take(const struct secure_dir *config, int *fd, 
                       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (file < 0)
         return failed(config, errno, "open", why);
-    if (!try_lock(file, LOCK_EX)) {
+    if (!try_lock(file)) {
         int error = errno;
         *holder = read_pid(file);
         close(file);

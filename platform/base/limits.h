@@ -127,7 +127,7 @@
 #define LIVE_PROC_BYTES_MAX       16384   // of a file of /proc/PID: status, cgroup
 #define STATUS_ASK_LOOK_MS        5       // between two looks whether it has
 #define CONFIG_LOCK_REMIND_MS     600000  // 10 minutes
-#define CONFIG_LOCK_SETTLE_MS     50      // somebody who only looks at the lock holds it no longer
+#define CONFIG_LOCK_SETTLE_MS     2000    // for those who only look at the lock to let it go
 #define CONFIG_VALUES_MAX         4096    // JSON values of a document, so that 256 KiB stay small
 #define CONFIG_ID_BYTES_MAX       256     // of a workspace or agent id: they become NATS subjects
 #define CONFIG_NAMES_MAX          65536   // names of one directory
