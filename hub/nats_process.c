@@ -26,7 +26,7 @@ bool nats_process_start(struct nats_process *process, const char *program,
                         const char *const *arguments, struct fail *why)
 {
     char *argv[ARGUMENTS_MAX + 2] = {(char *)program};
-    for (size_t i = 0; arguments[i] && i < ARGUMENTS_MAX; i++)
+    for (size_t i = 0; i < ARGUMENTS_MAX && arguments[i]; i++)
         argv[i + 1] = (char *)arguments[i];
     int pipe_fds[2], null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || pipe2(pipe_fds, O_CLOEXEC) != 0) {

@@ -90,7 +90,7 @@ static bool take_signature(const struct line *line, struct minisign *out, struct
 
 bool minisign_parse(const char *text, size_t size, struct minisign *out, struct fail *why)
 {
-    struct line lines[4];
+    struct line lines[4] = {{NULL, 0}};
     *out = (struct minisign){.comment = NULL};
     if (size > UPDATE_SIGNATURE_BYTES_MAX)
         return fail_because(why, FAIL_INVALID, "the signature is too long");
