@@ -169,6 +169,45 @@ static void put_fields(struct writer *out, const ProtobufCMessage *message)
     }
 }
 
+static bool is_valid_value(const ProtobufCFieldDescriptor *field, const void *slot)
+{
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        const char *text = *(const char *const *)slot;
+        return !text || utf8_valid(text, strlen(text));
+    }
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
+        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)slot;
+        return !message || encode_is_valid(message);
+    }
+    return true;
+}
+
+static bool is_valid_field(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    const char *base = (const char *)message, *at = base + field->offset;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t count = *(const size_t *)(base + field->quantifier_offset);
+        bool pointers = field->type != PROTOBUF_C_TYPE_BYTES;
+        const char *const *array = *(const char *const *const *)at;
+        for (size_t i = 0; pointers && i < count; i++)
+            if (!is_valid_value(field, &array[i]))
+                return false;
+        return true;
+    }
+    bool absent = (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+                  *(const uint32_t *)(base + field->quantifier_offset) != field->id;
+    return absent || is_valid_value(field, at);
+}
+
+bool encode_is_valid(const ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *type = message->descriptor;
+    for (unsigned i = 0; i < type->n_fields; i++)
+        if (!is_valid_field(message, &type->fields[i]))
+            return false;
+    return true;
+}
+
 size_t encode_size(const ProtobufCMessage *message)
 {
     return protobuf_c_message_get_packed_size(message);

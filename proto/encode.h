@@ -12,6 +12,10 @@ struct buffer;
 // Bytes that the message takes.
 size_t encode_size(const ProtobufCMessage *message);
 
+// False when a text of the message is not UTF-8: whoever gets it would refuse all of it. To be
+// asked before texts from outside are encoded.
+bool encode_is_valid(const ProtobufCMessage *message) __attribute__((warn_unused_result));
+
 // Writes exactly encode_size() bytes to out. The message must not change in between.
 void encode_message(const ProtobufCMessage *message, void *out, size_t size);
 

@@ -4,6 +4,7 @@
 #include "ctl/ctl.h"
 #include "ctl/fetch.h"
 #include "ctl/interrupt.h"
+#include "ctl/output.h"
 #include "ctl/progress.h"
 #include "ctl/target.h"
 
@@ -45,9 +46,11 @@ static bool get(struct ctl *ctl, char *remote, const char *local, struct fault *
         ok = fetch_file(ctl, remote, &sink, &progress, &bytes, fault) &&
              target_commit(&target, fault);
     }
-    if (ok && ctl->json)
-        ctl_json(json_pack("{s:s, s:s, s:I}", "remote", remote, "local", target.path, "bytes",
-                           (json_int_t)bytes));
+    if (ok && ctl->json) {
+        json_t *out = json_pack("{s:s, s:I}", "remote", remote, "bytes", (json_int_t)bytes);
+        output_json_path(out, "local", target.path);
+        ctl_json(out);
+    }
     target_fini(&target);
     return ok;
 }

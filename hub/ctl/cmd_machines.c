@@ -53,19 +53,31 @@ static void print_json(const struct sighting *list, size_t count)
     ctl_json(all);
 }
 
-static bool agree(const char *a, const char *b, size_t digits)
+static int by_text(const void *a, const void *b)
 {
-    return strncmp(a, b, digits) == 0 && strcmp(a, b) != 0;
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-// Digits that tell all ids apart, so that what is printed can be used as a MACHINE.
-static size_t digits_needed(const struct sighting *list, size_t count)
+// Digits that tell all ids apart, so that what is printed can be used as a MACHINE. Sorts them: of
+// those in order, neighbours are alike the longest.
+static size_t digits_needed(const char **ids, size_t count)
 {
     size_t digits = CTL_PREFIX_SURE;
+    qsort(ids, count, sizeof *ids, by_text);
+    for (size_t i = 1; i < count; i++)
+        while (digits < SIGHTING_ID_BYTES && strncmp(ids[i - 1], ids[i], digits) == 0 &&
+               strcmp(ids[i - 1], ids[i]) != 0)
+            digits++;
+    return digits;
+}
+
+static size_t heard_digits(const struct sighting *list, size_t count)
+{
+    const char **ids = mem_array(count, sizeof *ids);
     for (size_t i = 0; i < count; i++)
-        for (size_t k = i + 1; k < count && digits < SIGHTING_ID_BYTES; k++)
-            while (digits < SIGHTING_ID_BYTES && agree(list[i].agent, list[k].agent, digits))
-                digits++;
+        ids[i] = list[i].agent;
+    size_t digits = digits_needed(ids, count);
+    mem_free(ids);
     return digits;
 }
 
@@ -75,7 +87,7 @@ static void print_table(const struct sighting *list, size_t count, bool whole)
                                         "-LOAD",    "-CPU", "-MEMORY",   "-UP",        "VERSION",
                                         "PLATFORM", "SEEN", NULL};
     struct columns *table = columns_new(heads);
-    size_t digits = whole ? SIGHTING_ID_BYTES : digits_needed(list, count);
+    size_t digits = whole ? SIGHTING_ID_BYTES : heard_digits(list, count);
     int64_t now = clock_wall_ms();
     for (size_t i = 0; i < count; i++) {
         const struct sighting *seen = &list[i];
@@ -146,21 +158,13 @@ static json_t *hub_machine_json(json_t *machine)
     return out;
 }
 
-static int by_id(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static size_t hub_digits(json_t *machines)
 {
-    size_t digits = CTL_PREFIX_SURE, count = json_array_size(machines);
+    size_t count = json_array_size(machines);
     const char **ids = mem_array(count, sizeof *ids);
     for (size_t i = 0; i < count; i++)
         ids[i] = text_at(json_array_get(machines, i), "id");
-    qsort(ids, count, sizeof *ids, by_id);
-    for (size_t i = 1; i < count; i++)
-        while (digits < SIGHTING_ID_BYTES && agree(ids[i - 1], ids[i], digits))
-            digits++;
+    size_t digits = digits_needed(ids, count);
     mem_free(ids);
     return digits;
 }

@@ -10,6 +10,7 @@
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/interrupt.h"
+#include "ctl/output.h"
 #include "ctl/paths.h"
 #include "ctl/store.h"
 
@@ -20,9 +21,12 @@ static int put(struct ctl *ctl, int fd, const char *local, struct store *store)
     struct fault fault;
     if (!store_file(ctl, fd, local, store, &fault))
         return ctl_fault(ctl, &fault);
-    if (ctl->json)
-        ctl_json(json_pack("{s:s, s:s, s:I}", "local", local, "remote", store->path, "bytes",
-                           (json_int_t)store->bytes));
+    if (ctl->json) {
+        json_t *out =
+            json_pack("{s:s, s:I}", "remote", store->path, "bytes", (json_int_t)store->bytes);
+        output_json_path(out, "local", local);
+        ctl_json(out);
+    }
     return STATUS_OK;
 }
 

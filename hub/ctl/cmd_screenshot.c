@@ -8,6 +8,7 @@
 #include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/interrupt.h"
+#include "ctl/output.h"
 #include "ctl/target.h"
 
 enum { OPTION_OUTPUT = 'o' };
@@ -31,13 +32,16 @@ static char *default_name(const struct ctl *ctl)
 static void tell(struct ctl *ctl, const Og__DesktopScreenshotResponse *shot, const char *path,
                  bool is_file)
 {
-    if (ctl->json)
-        ctl_json(json_pack("{s:s, s:I, s:i, s:i, s:i, s:i}", "local", path, "bytes",
-                           (json_int_t)shot->png.len, "width", (int)shot->width, "height",
-                           (int)shot->height, "native_width", (int)shot->native_width,
-                           "native_height", (int)shot->native_height));
-    else if (is_file)
+    if (ctl->json) {
+        json_t *out =
+            json_pack("{s:I, s:i, s:i, s:i, s:i}", "bytes", (json_int_t)shot->png.len, "width",
+                      (int)shot->width, "height", (int)shot->height, "native_width",
+                      (int)shot->native_width, "native_height", (int)shot->native_height);
+        output_json_path(out, "local", path);
+        ctl_json(out);
+    } else if (is_file) {
         puts(path);
+    }
     // Whoever clicks on what the picture shows has to know.
     if (!ctl->json && (shot->width != shot->native_width || shot->height != shot->native_height) &&
         shot->native_width)

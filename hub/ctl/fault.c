@@ -25,7 +25,8 @@ bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ..
 
 bool fault_local(struct fault *fault, int error, const char *what, const char *path)
 {
-    return fault_set(fault, FAULT_LOCAL, "%s %s: %s", what, path, strerror(error));
+    return fault_set(fault, FAULT_LOCAL, "%s%s%s: %s", what, path ? " " : "", path ? path : "",
+                     strerror(error));
 }
 
 bool fault_fail(struct fault *fault, enum fault_kind kind, const struct fail *why)

@@ -50,7 +50,7 @@ enum status {
 // All return false, so that a function can end with "return fault_set(...)".
 bool fault_set(struct fault *fault, enum fault_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-bool fault_local(struct fault *fault, int error, const char *what, const char *path);
+bool fault_local(struct fault *fault, int error, const char *what, const char *path); // or NULL
 bool fault_fail(struct fault *fault, enum fault_kind kind, const struct fail *why);
 bool fault_agent(struct fault *fault, const Og__AgentError *error);
 

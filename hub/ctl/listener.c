@@ -36,7 +36,8 @@ static bool bind_port(struct listener *listener, uint16_t port, struct fault *fa
 static void remove_leftover(const struct sockaddr_un *at)
 {
     struct stat st;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    // A program that lives and is slow to accept must not be waited for.
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool dead = fd >= 0 && lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode) &&
                 st.st_uid == geteuid() &&
                 connect(fd, (const struct sockaddr *)at, sizeof *at) != 0 && errno == ECONNREFUSED;
@@ -73,7 +74,7 @@ bool listener_open(struct listener *listener, const char *path, uint16_t port, s
     if (bound && listen(listener->fd, BACKLOG) == 0)
         return true;
     if (bound)
-        fault_local(fault, errno, "listen", path);
+        fault_local(fault, errno, "listen", path ? path : "on 127.0.0.1");
     listener_close(listener);
     return false;
 }

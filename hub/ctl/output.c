@@ -1,6 +1,7 @@
 #include "ctl/output.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -23,6 +24,12 @@ bool output_print(struct ctl *ctl, const ProtobufCBinaryData *out, const Protobu
     fault_local(&fault, errno, "write", "output");
     ctl_fault(ctl, &fault);
     return false;
+}
+
+void output_json_path(json_t *object, const char *name, const char *path)
+{
+    const ProtobufCBinaryData bytes = {.data = (uint8_t *)path, .len = strlen(path)};
+    output_json(object, name, &bytes);
 }
 
 void output_json(json_t *object, const char *name, const ProtobufCBinaryData *bytes)

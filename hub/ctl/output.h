@@ -12,3 +12,6 @@ struct ctl;
 // no text as base64 under name_base64.
 bool output_print(struct ctl *ctl, const ProtobufCBinaryData *out, const ProtobufCBinaryData *err);
 void output_json(json_t *object, const char *name, const ProtobufCBinaryData *bytes);
+
+// The same of a local path, which is commonly text and need not be.
+void output_json_path(json_t *object, const char *name, const char *path);

@@ -155,6 +155,8 @@ bool rpc_send(struct rpc *rpc, const char *subject, const Og__ControlRequest *re
     random_uuid(id);
     Og__ControlRequest named = *request;
     named.request_id = id;
+    if (!encode_is_valid(&named.base))
+        return fault_set(fault, FAULT_LOCAL, "a path or an argument is not UTF-8, as it has to be");
     size_t size = encode_size(&named.base);
     if (size > REQUEST_BYTES_MAX)
         return fault_set(fault, FAULT_LOCAL,

@@ -47,7 +47,7 @@ void rpc_free(struct rpc *rpc);
 size_t rpc_max_payload(const struct rpc *rpc);
 
 // Sends the request under a new request_id, which the caller leaves empty. FAULT_LOCAL when it is
-// too large for the server.
+// too large for the server, or a text in it is not UTF-8.
 bool rpc_send(struct rpc *rpc, const char *subject, const Og__ControlRequest *request,
               struct call **out, struct fault *fault) __attribute__((warn_unused_result));
 

@@ -506,6 +506,22 @@ START_TEST(a_transfer_outlives_a_restart_of_the_server)
 }
 END_TEST
 
+START_TEST(names_here_need_not_be_text_but_names_there_do)
+{
+    rig_write_file("na\xefve", "text", 4);
+    struct run run = rig_run(NULL, "put", "--json", M, rig_file("na\xefve"), "remote", NULL);
+    status_is(&run, 0);
+    ck_assert_ptr_nonnull(strstr(run.out, "\"remote\": \"remote\""));
+    ck_assert_ptr_nonnull(strstr(run.out, "\"local_base64\": \""));
+    run = rig_run(NULL, "ls", M, "na\xefve", NULL);
+    status_is(&run, 1);
+    err_has(&run, "not UTF-8");
+    run = rig_run(NULL, "exec", M, "args", "\xff", NULL);
+    status_is(&run, 125);
+    err_has(&run, "not UTF-8");
+}
+END_TEST
+
 START_TEST(directories_are_listed_in_order_without_hidden_names)
 {
     rig_write_file("b", "", 0);
@@ -662,6 +678,7 @@ int main(void)
     tcase_add_test(all, pieces_become_smaller_where_large_ones_do_not_fit);
     tcase_add_test(all, an_interrupted_transfer_takes_its_unfinished_file_away);
     tcase_add_test(all, a_transfer_outlives_a_restart_of_the_server);
+    tcase_add_test(all, names_here_need_not_be_text_but_names_there_do);
     tcase_add_test(all, directories_are_listed_in_order_without_hidden_names);
     tcase_add_test(all, small_file_commands_do_what_they_say);
     tcase_add_test(all, git_status_is_told_in_short_and_the_rest_as_it_comes);

@@ -1,11 +1,11 @@
 // Messages made by us: the bytes, the envelope of a reply, errors.
-#include <check.h>
 #include <stdio.h>
 
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/fail.h"
 #include "base/limits.h"
+#include "check_main.h"
 #include "proto/agent_error.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
@@ -300,6 +300,32 @@ static Og__AgentError *through_the_wire(const struct agent_error *error)
     return decode_message(&arena, &og__agent_error__descriptor, bytes, size, &why);
 }
 
+START_TEST(texts_that_nobody_would_take_are_found_wherever_they_are)
+{
+    char *words[] = {"a", "b"};
+    Og__ExecRequest__EnvEntry entry = OG__EXEC_REQUEST__ENV_ENTRY__INIT, *env[] = {&entry};
+    entry.key = entry.value = "c";
+    Og__ExecRequest exec = OG__EXEC_REQUEST__INIT;
+    exec.command = words;
+    exec.n_command = 2;
+    exec.env = env;
+    exec.n_env = 1;
+    exec.stdin = (ProtobufCBinaryData){1, (uint8_t *)"\xff"}; // bytes may be anything
+    Og__ControlRequest request = OG__CONTROL_REQUEST__INIT;
+    request.op_case = OG__CONTROL_REQUEST__OP_EXEC;
+    request.exec = &exec;
+    ck_assert(encode_is_valid(&request.base));
+    char **texts[] = {&request.request_id, &words[1], &entry.key, &entry.value, &exec.cwd};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char *before = *texts[i];
+        *texts[i] = "\xc3(";
+        ck_assert(!encode_is_valid(&request.base));
+        *texts[i] = before;
+    }
+    ck_assert(encode_is_valid(&request.base));
+}
+END_TEST
+
 START_TEST(an_error_carries_its_details)
 {
     struct agent_error error;
@@ -362,7 +388,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wire_encode");
     TCase *tcase = tcase_create("encode");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -376,14 +401,10 @@ int main(void)
     tcase_add_test(tcase, a_nul_elsewhere_is_reported);
     tcase_add_test(tcase, requests_without_a_known_operation_are_requests);
     tcase_add_test(tcase, operations_have_the_names_of_their_fields);
+    tcase_add_test(tcase, texts_that_nobody_would_take_are_found_wherever_they_are);
     tcase_add_test(tcase, an_error_carries_its_details);
     tcase_add_test(tcase, an_error_has_room_for_all_details);
     tcase_add_test(tcase, texts_of_an_error_are_made_valid);
     tcase_add_test(tcase, an_error_needs_no_memory_of_the_request);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("wire_encode", tcase);
 }
