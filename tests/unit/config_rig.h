@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/alloc.h"
+#include "check_main.h"
 #include "config/secure_dir.h"
 #include "scratch.h"
 
@@ -51,25 +52,4 @@ static inline char *rig_document(const char *id, const char *api_url, const char
         id, api_url, bearer);
 }
 
-static inline int rig_run(const char *name, const TTest *const *tests, size_t count)
-{
-    Suite *suite = suite_create(name);
-    TCase *cases = tcase_create(name);
-    tcase_set_timeout(cases, 120);
-    tcase_add_checked_fixture(cases, rig_setup, rig_teardown);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(cases, tests[i]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
-}
-
-#define RIG_MAIN(name, ...)                                        \
-    int main(void)                                                 \
-    {                                                              \
-        const TTest *const tests[] = {__VA_ARGS__};                \
-        return rig_run(name, tests, sizeof tests / sizeof *tests); \
-    }
+#define RIG_MAIN(name, ...) CHECK_MAIN_WITH(name, 120, rig_setup, rig_teardown, __VA_ARGS__)

@@ -1,7 +1,6 @@
 // A directory of its own for each test, removed afterwards, and short ways to fill it.
 #pragma once
 
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "check_main.h"
 
 static char scratch[64];
 
@@ -102,25 +103,5 @@ static inline void become_nobody(void)
     ck_assert_int_eq(seteuid(NOBODY), 0);
 }
 
-static inline int run_suite(const char *name, const TTest *const *tests, size_t count)
-{
-    Suite *suite = suite_create(name);
-    TCase *cases = tcase_create(name);
-    tcase_set_timeout(cases, 120);
-    tcase_add_checked_fixture(cases, scratch_setup, scratch_teardown);
-    for (size_t i = 0; i < count; i++)
-        tcase_add_test(cases, tests[i]);
-    suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
-}
-
-#define RUN_SUITE(name, ...)                                         \
-    int main(void)                                                   \
-    {                                                                \
-        const TTest *const tests[] = {__VA_ARGS__};                  \
-        return run_suite(name, tests, sizeof tests / sizeof *tests); \
-    }
+#define RUN_SUITE(name, ...) \
+    CHECK_MAIN_WITH(name, 120, scratch_setup, scratch_teardown, __VA_ARGS__)

@@ -1,7 +1,7 @@
-#include <check.h>
 #include <string.h>
 
 #include "base/base64.h"
+#include "check_main.h"
 
 START_TEST(encodes_the_vectors_of_rfc_4648_without_padding)
 {
@@ -76,17 +76,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("base64");
     TCase *tc = tcase_create("base64");
     tcase_add_test(tc, encodes_the_vectors_of_rfc_4648_without_padding);
     tcase_add_test(tc, the_alphabets_differ_in_two_characters);
     tcase_add_test(tc, decodes_with_and_without_padding);
     tcase_add_test(tc, every_byte_survives_a_round_trip);
     tcase_add_test(tc, refuses_what_is_no_base64);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("base64", tc);
 }

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/blake3.h"
+#include "check_main.h"
 
 // Inputs are the bytes 0, 1, ... 250, 0, 1, ... as in the test vectors of the specification.
 static const struct {
@@ -103,17 +103,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("blake3");
     TCase *tc = tcase_create("blake3");
     tcase_set_timeout(tc, 120);
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, matches_the_published_vectors, 0, VECTORS);
     tcase_add_loop_test(tc, pieces_of_any_size_give_the_same_digest, 0, VECTORS);
     tcase_add_test(tc, a_digest_in_between_disturbs_nothing);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("blake3", tc);
 }

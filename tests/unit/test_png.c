@@ -1,7 +1,6 @@
 #include "picture/strips.h"
 
-#include <check.h>
-
+#include "check_main.h"
 #include "picture/crew.h"
 #include "pictures.h"
 
@@ -228,11 +227,5 @@ int main(void)
     tcase_add_test(tests, dense_is_no_larger_and_kept_for_quick);
     tcase_add_test(tests, a_photo_is_not_compressed_twice_for_nothing);
     tcase_add_test(tests, an_estimate_is_near_the_truth);
-    Suite *suite = suite_create("png");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("png", tests);
 }

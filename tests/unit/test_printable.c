@@ -1,7 +1,7 @@
-#include <check.h>
 
 #include "base/alloc.h"
 #include "base/printable.h"
+#include "check_main.h"
 
 static const struct {
     const char *in, *out;
@@ -44,15 +44,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("printable");
     TCase *tc = tcase_create("printable");
     tcase_add_loop_test(tc, what_could_steer_a_terminal_is_dropped, 0,
                         sizeof cases / sizeof *cases);
     tcase_add_test(tc, no_text_is_an_empty_text);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("printable", tc);
 }

@@ -43,8 +43,4 @@ START_TEST(what_makes_no_sense_is_no_receipt)
 }
 END_TEST
 
-int main(void)
-{
-    const TTest *const tests[] = {what_is_written_is_read_again, what_makes_no_sense_is_no_receipt};
-    return rig_run("receipt", tests, sizeof tests / sizeof *tests);
-}
+RIG_MAIN("receipt", what_is_written_is_read_again, what_makes_no_sense_is_no_receipt)

@@ -1,4 +1,3 @@
-#include <check.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/fail.h"
+#include "check_main.h"
 #include "files/places.h"
 #include "files/resolve.h"
 
@@ -161,7 +161,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("resolve");
     TCase *tests = tcase_create("resolve");
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, joins_lexically, 0, sizeof rules / sizeof *rules);
@@ -173,10 +172,5 @@ int main(void)
     tcase_add_test(tests, home_prefers_the_environment);
     tcase_add_test(tests, empty_home_falls_to_passwd_but_not_to_userprofile);
     tcase_add_test(tests, start_directory_survives_a_removed_cwd);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("resolve", tests);
 }

@@ -6,6 +6,7 @@
 #include "service/unit.h"
 #include "service/unit_file.h"
 
+#include "check_main.h"
 #include "scratch.h"
 
 static const struct unit_wish usual = {
@@ -248,9 +249,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("service unit");
     TCase *all = tcase_create("all");
-    suite_add_tcase(suite, all);
     tcase_set_timeout(all, 60);
     tcase_add_checked_fixture(all, scratch_setup, scratch_teardown);
     tcase_add_test(all, subgroups_need_a_recent_systemd);
@@ -262,9 +261,5 @@ int main(void)
     tcase_add_test(all, a_persons_unit_is_replaced_by_force_alone_and_kept);
     tcase_add_test(all, a_unit_of_ours_tells_what_it_was_made_with);
     tcase_add_test(all, what_systemd_tells_is_read);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("service unit", all);
 }

@@ -436,7 +436,7 @@ START_TEST(a_strangers_connection_is_refused_and_ours_is_taken)
 }
 END_TEST
 
-static Suite *tunnel_suite(void)
+int main(void)
 {
     TCase *all = tcase_create("tunnel");
     tcase_set_timeout(all, 280);
@@ -458,16 +458,5 @@ static Suite *tunnel_suite(void)
     tcase_add_test(all, what_was_flushed_before_the_close_arrives);
     tcase_add_test(all, without_a_client_the_tunnel_ends);
     tcase_add_loop_test(all, a_strangers_connection_is_refused_and_ours_is_taken, 0, 2);
-    Suite *suite = suite_create("tunnel");
-    suite_add_tcase(suite, all);
-    return suite;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(tunnel_suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("tunnel", all);
 }

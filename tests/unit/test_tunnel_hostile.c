@@ -608,11 +608,5 @@ int main(void)
     tcase_add_test(all, a_server_that_does_not_read_stops_the_client_and_loses_nothing);
     tcase_add_test(all, open_close_and_cut_race_without_harm);
     tcase_add_test(all, garbled_frames_do_no_harm);
-    Suite *suite = suite_create("tunnel_hostile");
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("tunnel_hostile", all);
 }

@@ -1,8 +1,8 @@
 // What the decoder makes of well-formed bytes, unusual ones too.
-#include <check.h>
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "check_main.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
 #include "wire_decoding.h"
@@ -210,7 +210,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wire_decode");
     TCase *tcase = tcase_create("decode");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -224,10 +223,5 @@ int main(void)
     tcase_add_test(tcase, lists_grow_as_long_as_there_is_memory);
     tcase_add_test(tcase, numbers_keep_what_fits_their_type);
     tcase_add_test(tcase, no_bytes_are_an_empty_message);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("wire_decode", tcase);
 }

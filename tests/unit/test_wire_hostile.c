@@ -1,8 +1,8 @@
 // What the decoder refuses.
-#include <check.h>
 #include <stdio.h>
 
 #include "base/limits.h"
+#include "check_main.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
 #include "wire_decoding.h"
@@ -431,7 +431,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wire_hostile");
     TCase *tcase = tcase_create("decode");
     tcase_set_timeout(tcase, 120);
     tcase_add_checked_fixture(tcase, setup, teardown);
@@ -448,10 +447,5 @@ int main(void)
     tcase_add_test(tcase, messages_nest_up_to_the_limit);
     tcase_add_test(tcase, messages_up_to_the_size_limit_are_read);
     tcase_add_test(tcase, any_memory_limit_gives_a_message_or_a_refusal);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("wire_hostile", tcase);
 }

@@ -1,11 +1,11 @@
 // Every message of the protocol as other implementations encode it, decoded field by field and
 // encoded again.
-#include <check.h>
 #include <jansson.h>
 #include <stdio.h>
 
 #include "base/arena.h"
 #include "base/fail.h"
+#include "check_main.h"
 #include "proto/decode.h"
 #include "proto/encode.h"
 #include "wire_messages.h"
@@ -289,15 +289,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wire_vectors");
     TCase *tcase = tcase_create("vectors");
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, every_message_decodes_and_encodes_as_others_do);
     tcase_add_test(tcase, messages_of_both_reference_agents_decode);
-    suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_run_case("wire_vectors", tcase);
 }

@@ -116,10 +116,3 @@ static inline void run_wait(const struct xvfb *xvfb, const char *command)
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_msg(status == 0, "%s", command);
 }
-
-#define DESKTOP_TESTS(name, seconds, ...)                                     \
-    int main(void)                                                            \
-    {                                                                         \
-        const TTest *const tests[] = {__VA_ARGS__};                           \
-        return check_run(name, seconds, tests, sizeof tests / sizeof *tests); \
-    }

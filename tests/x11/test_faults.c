@@ -198,9 +198,9 @@ START_TEST(no_descriptor_or_segment_is_left_behind)
 }
 END_TEST
 
-DESKTOP_TESTS("faults", 120, a_server_that_dies_is_an_error_and_one_that_comes_back_works,
-              a_server_that_dies_unnoticed_costs_nothing_once_it_is_back,
-              a_server_that_stops_costs_one_deadline,
-              input_to_a_stopped_server_times_out_and_is_not_made_twice,
-              a_killed_desktop_process_is_replaced, the_process_ends_with_the_daemon_s_side,
-              no_descriptor_or_segment_is_left_behind)
+CHECK_MAIN("faults", 120, a_server_that_dies_is_an_error_and_one_that_comes_back_works,
+           a_server_that_dies_unnoticed_costs_nothing_once_it_is_back,
+           a_server_that_stops_costs_one_deadline,
+           input_to_a_stopped_server_times_out_and_is_not_made_twice,
+           a_killed_desktop_process_is_replaced, the_process_ends_with_the_daemon_s_side,
+           no_descriptor_or_segment_is_left_behind)

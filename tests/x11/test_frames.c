@@ -335,10 +335,10 @@ START_TEST(viewers_are_told_when_the_server_or_the_process_ends)
 }
 END_TEST
 
-DESKTOP_TESTS("frames", 120, the_first_frame_comes_at_once_and_changes_follow,
-              an_unchanged_screen_is_repeated_a_few_times_and_then_silent,
-              a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
-              frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,
-              many_viewers_see_the_same_and_one_too_many_is_told,
-              a_viewer_s_input_needs_consent_and_fits_what_it_saw, the_pointer_moves_in_the_frames,
-              viewers_are_told_when_the_server_or_the_process_ends)
+CHECK_MAIN("frames", 120, the_first_frame_comes_at_once_and_changes_follow,
+           an_unchanged_screen_is_repeated_a_few_times_and_then_silent,
+           a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
+           frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,
+           many_viewers_see_the_same_and_one_too_many_is_told,
+           a_viewer_s_input_needs_consent_and_fits_what_it_saw, the_pointer_moves_in_the_frames,
+           viewers_are_told_when_the_server_or_the_process_ends)

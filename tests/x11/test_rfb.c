@@ -398,11 +398,5 @@ int main(void)
     tcase_add_test(tests, a_viewer_that_does_not_read_delays_nobody);
     tcase_add_test(tests, the_first_line_of_a_viewer_is_recognised);
     tcase_add_test(tests, the_server_s_end_is_the_viewer_s_end);
-    Suite *suite = suite_create("rfb");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("rfb", tests);
 }

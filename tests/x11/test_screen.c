@@ -370,11 +370,5 @@ int main(void)
     tcase_add_test(tests, a_resize_is_seen_by_the_next_picture);
     tcase_add_test(tests, pictures_are_taken_while_the_screen_changes_its_size);
     tcase_add_test(tests, many_callers_at_once_all_get_their_picture);
-    Suite *suite = suite_create("screen");
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_run_case("screen", tests);
 }
