@@ -1,5 +1,6 @@
 // "connect" makes a connection: with an enrolment token, or with a code that somebody confirms in
 // the browser. A running agent picks it up by itself.
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +123,29 @@ static void on_interrupt(int number)
     _exit(128 + number);
 }
 
+// The private CA to trust, also later: the one that is named, else that of an earlier connection to
+// the same deployment. False when it is not there. Freed with mem_free.
+static bool find_ca_file(const struct invocation *invocation, const struct workplace *place,
+                         char **path, struct fail *why)
+{
+    *path = NULL;
+    for (size_t i = 0; i < place->connections.count && !invocation->ca_file && !*path; i++) {
+        const struct connection *earlier = place->connections.entries[i].connection;
+        if (earlier && earlier->ca_file && strcmp(earlier->api_url, invocation->api_url) == 0)
+            *path = mem_string(earlier->ca_file);
+    }
+    if (!invocation->ca_file)
+        return true;
+    char *whole = realpath(invocation->ca_file, NULL);
+    if (!whole)
+        return fail_errno(why, errno, "read", invocation->ca_file);
+    *path = mem_string(whole);
+    free(whole); // lint: allocator, realpath(3) made it
+    return true;
+}
+
 static struct connection *obtain(const struct invocation *invocation, const char *token,
-                                 const char *public_key, struct fail *why)
+                                 const char *ca_file, const char *public_key, struct fail *why)
 {
     struct utsname system;
     uname(&system);
@@ -132,12 +154,12 @@ static struct connection *obtain(const struct invocation *invocation, const char
                      system.machine);
         return NULL;
     }
-    const struct http_client client = {invocation->api_url, invocation->ca_file,
+    const struct http_client client = {invocation->api_url, ca_file,
                                        access_key && *access_key ? access_key : NULL};
     char *name = sendable_name(machine_name);
     // What is kept is what was sent: a document that cannot be written would waste the token.
     const struct credentials_origin origin = {invocation->api_url, channel,
-                                              machine_name ? name : NULL};
+                                              machine_name ? name : NULL, ca_file};
     const struct enroll_machine machine = {.public_key = public_key,
                                            .arch = system.machine,
                                            .name = name,
@@ -159,6 +181,8 @@ static int report(const struct workplace *place, const struct connection *connec
 {
     say("Connected to %s, workspace %s.", connection->api_url, connection->workspace_id);
     say("    connection  %s", connection->id);
+    if (connection->ca_file)
+        say("    trusts      %s, also from now on: keep it there", connection->ca_file);
     say("Its members can now run any command here that you can run, and read and write your "
         "files.");
     say(connection->consented_screen_control
@@ -188,9 +212,11 @@ static int connect_with(const struct invocation *invocation, const char *token)
                     invocation->api_url);
     int status = EXIT_FAILED;
     struct connection *connection = NULL;
-    if (config_dir_create(&config, NULL, &why)) {
+    char *ca_file = NULL;
+    if (find_ca_file(invocation, &place, &ca_file, &why) &&
+        config_dir_create(&config, NULL, &why)) {
         if (identity_public_key(&config, public_key, &why) &&
-            (connection = obtain(invocation, token, public_key, &why)) &&
+            (connection = obtain(invocation, token, ca_file, public_key, &why)) &&
             connections_save(&config, connection, &why))
             status = report(&place, connection);
         secure_dir_fini(&config);
@@ -198,6 +224,7 @@ static int connect_with(const struct invocation *invocation, const char *token)
     if (status != EXIT_OK)
         say_failure(&why);
     connection_free(connection);
+    mem_free(ca_file);
     workplace_close(&place);
     return status;
 }

@@ -162,12 +162,13 @@ static void note_servers(const struct doctor *doctor, struct survey *survey)
         const struct connection *connection = valid(doctor, i);
         if (!connection)
             continue;
+        const char *given = doctor->input.ca_file, *ca_file = given ? given : connection->ca_file;
         for (size_t k = 0; k < connection->nats_url_count; k++)
-            survey_add(survey, PROBE_NATS, connection->nats_urls[k]);
+            survey_add(survey, PROBE_NATS, connection->nats_urls[k], ca_file);
         if (*connection->relay_url)
-            survey_add(survey, PROBE_RELAY, connection->relay_url);
+            survey_add(survey, PROBE_RELAY, connection->relay_url, ca_file);
         if (origin(connection))
-            survey_add(survey, PROBE_API, connection->api_url);
+            survey_add(survey, PROBE_API, connection->api_url, ca_file);
     }
 }
 
@@ -184,7 +185,7 @@ static bool told_before(const struct doctor *doctor, size_t i)
 
 void doctor_network(struct doctor *doctor)
 {
-    struct survey *survey = survey_new(doctor->input.ca_file);
+    struct survey *survey = survey_new();
     note_servers(doctor, survey);
     survey_run(survey);
     if (doctor->connections.count == 0)

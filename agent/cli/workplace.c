@@ -142,6 +142,7 @@ static void list_valid(const struct workplace *place, const struct connection *c
     say_field("workspace", connection->workspace_id);
     say_field("agent", connection->agent_id);
     say_field("name", connection->machine_name);
+    say_field("private CA", connection->ca_file);
     say_field("state", state                 ? state_text(state, state_room)
                        : place->live.reports ? "not served yet"
                        : place->live.running ? "unknown"

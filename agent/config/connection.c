@@ -47,6 +47,7 @@ void connection_free(struct connection *connection)
         return;
     mem_free(connection->api_url);
     mem_free(connection->machine_name);
+    mem_free(connection->ca_file);
     mem_free(connection->workspace_id);
     mem_free(connection->agent_id);
     mem_free_secret(connection->nats_bearer);
@@ -71,6 +72,7 @@ struct connection *connection_copy(const struct connection *connection)
     struct connection *copy = mem_copy(connection, sizeof *connection);
     copy->api_url = copy_text(connection->api_url);
     copy->machine_name = copy_text(connection->machine_name);
+    copy->ca_file = copy_text(connection->ca_file);
     copy->workspace_id = copy_text(connection->workspace_id);
     copy->agent_id = copy_text(connection->agent_id);
     copy->nats_bearer = copy_text(connection->nats_bearer);
@@ -131,7 +133,7 @@ enum connection_change connection_compare(const struct connection *before,
 {
     if (!same_identity(before, now))
         return CONNECTION_IDENTITY;
-    if (!same_transport(before, now))
+    if (!same_transport(before, now) || !same_text(before->ca_file, now->ca_file))
         return CONNECTION_TRANSPORT;
     bool same = same_grants(before, now) && same_text(before->api_url, now->api_url) &&
                 before->legacy_origin == now->legacy_origin &&

@@ -16,6 +16,7 @@ struct connection {
     char *api_url;      // normalised
     bool legacy_origin; // taken over from credentials.json: api_url is only a guess
     char *machine_name; // the name its owner gave it; NULL for the host's
+    char *ca_file;      // absolute: trusted for this connection beside the system's; may be NULL
 
     // Opaque ids, safe as a token of a NATS subject, never empty.
     char *workspace_id, *agent_id;

@@ -122,6 +122,17 @@ static bool take_machine_name(const json_t *document, struct connection *out, st
     return true;
 }
 
+static bool take_ca_file(const json_t *document, struct connection *out, struct fail *why)
+{
+    const char *path = NULL;
+    if (!document_text(document, "ca_file", OPTIONAL, &path, why))
+        return false;
+    if (path && *path != '/')
+        return refuse(why, "ca_file", "is not an absolute path");
+    out->ca_file = path ? mem_string(path) : NULL;
+    return true;
+}
+
 static bool check_id(const json_t *document, const char *name, struct connection *out,
                      struct fail *why)
 {
@@ -147,7 +158,8 @@ static bool take_document(const json_t *document, const char *name, struct conne
     if (!json_is_object(credentials))
         return refuse(why, "credentials", credentials ? "is not an object" : "is missing");
     return take_origin(document, out, why) && take_machine_name(document, out, why) &&
-           take_credentials(credentials, out, why) && check_id(document, name, out, why);
+           take_ca_file(document, out, why) && take_credentials(credentials, out, why) &&
+           check_id(document, name, out, why);
 }
 
 struct connection *connection_parse(const char *text, size_t size, const char *name,
@@ -199,16 +211,18 @@ static json_t *urls_of(const struct connection *from)
 char *connection_write(const struct connection *from, struct fail *why)
 {
     json_t *document = json_pack(
-        "{s:i, s:s, s:s, s:b, s:s*, s:{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, s:s, "
+        "{s:i, s:s, s:s, s:b, s:s*, s:s*, s:{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:b, s:b, s:s, "
+        "s:s, "
         "s:I}}",
         "schema_version", SCHEMA, "connection_id", from->id, "api_url", from->api_url,
-        "legacy_origin", from->legacy_origin, "machine_name", from->machine_name, "credentials",
-        "agent_id", from->agent_id, "workspace_id", from->workspace_id, "nats_bearer",
-        from->nats_bearer, "nats_urls", urls_of(from), "relay_url", from->relay_url, "relay_token",
-        from->relay_token, "update_pubkey", from->update_pubkey, "consented_whole_machine",
-        from->consented_whole_machine, "consented_screen_control", from->consented_screen_control,
-        "update_channel", from->update_channel, "resume_token", from->resume_token,
-        "last_known_epoch", (json_int_t)from->last_known_epoch);
+        "legacy_origin", from->legacy_origin, "machine_name", from->machine_name, "ca_file",
+        from->ca_file, "credentials", "agent_id", from->agent_id, "workspace_id",
+        from->workspace_id, "nats_bearer", from->nats_bearer, "nats_urls", urls_of(from),
+        "relay_url", from->relay_url, "relay_token", from->relay_token, "update_pubkey",
+        from->update_pubkey, "consented_whole_machine", from->consented_whole_machine,
+        "consented_screen_control", from->consented_screen_control, "update_channel",
+        from->update_channel, "resume_token", from->resume_token, "last_known_epoch",
+        (json_int_t)from->last_known_epoch);
     char *text = document ? document_write(document, CONFIG_DOCUMENT_BYTES_MAX) : NULL;
     json_decref(document);
     if (!text) {

@@ -106,6 +106,7 @@ struct connection *credentials_read(const json_t *object, const struct credentia
     connection->api_url = mem_string(origin->api_url);
     connection->update_channel = mem_string(origin->channel);
     connection->machine_name = origin->machine_name ? mem_string(origin->machine_name) : NULL;
+    connection->ca_file = origin->ca_file ? mem_string(origin->ca_file) : NULL;
     connection->resume_token = mem_string("");
     connection_identify(connection);
     return connection;

@@ -12,6 +12,7 @@ struct credentials_origin {
     const char *api_url;      // normalised
     const char *channel;      // of updates
     const char *machine_name; // chosen by the owner; NULL: the host's
+    const char *ca_file;      // absolute path of a private CA; NULL: none
 };
 
 // NULL with *why when a value is missing, of another type, or of a kind that must not get into

@@ -49,7 +49,7 @@ static bool open_any(struct link *link, const struct connection *connection, str
             .bearer = connection->nats_bearer,
             .name = name,
             .subjects = &subjects,
-            .ca_file = link->shared->ca_file,
+            .ca_file = link_ca_file(link, connection),
             .timeout_ms = left < LINK_DIAL_ADDRESS_MS ? left : LINK_DIAL_ADDRESS_MS,
             .cancel = cancel,
         };

@@ -74,6 +74,11 @@ struct relay *link_relay(struct link *link)
     return relay;
 }
 
+const char *link_ca_file(const struct link *link, const struct connection *connection)
+{
+    return link->shared->ca_file ? link->shared->ca_file : connection->ca_file;
+}
+
 static struct relay_settings relay_values(const struct link *link,
                                           const struct connection *connection)
 {
@@ -81,7 +86,7 @@ static struct relay_settings relay_values(const struct link *link,
                                    .agent_id = connection->agent_id,
                                    .url = connection->relay_url,
                                    .token = connection->relay_token,
-                                   .ca_file = link->shared->ca_file,
+                                   .ca_file = link_ca_file(link, connection),
                                    .may_input = connection->consented_screen_control};
 }
 

@@ -25,7 +25,7 @@ struct link_shared {
     struct admission *admission;
     struct workers *workers;
     struct capacity *capacity;
-    const char *ca_file;           // a private CA, or NULL
+    const char *ca_file;           // a private CA for all connections, or NULL
     const char *machine_name;      // of the hello, valid UTF-8
     const char *binary_sha256;     // of the running program; "" when unknown
     struct upgrade *upgrade;       // upgrade/upgrade.h

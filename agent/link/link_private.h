@@ -96,9 +96,12 @@ void link_reply_soon(struct link *link, const char *subject, const void *data, s
                      int64_t until_ms);
 
 struct session *link_session(struct link *link); // a reference, or NULL
-struct relay *link_relay(struct link *link);     // a reference
-void link_hold(struct link *link);               // a reference on the link
-void link_drop(void *link);                      // and its end
+
+// The private CA of a connection, unless the agent was started with one for all; may be NULL.
+const char *link_ca_file(const struct link *link, const struct connection *connection);
+struct relay *link_relay(struct link *link); // a reference
+void link_hold(struct link *link);           // a reference on the link
+void link_drop(void *link);                  // and its end
 void link_wake(void *link);
 void link_set_state(struct link *link, enum link_state state); // lock held
 bool link_leave_asked(struct link *link);

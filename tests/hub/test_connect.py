@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from hubrig import BIN, Hub, Machine, wait_until
+from hubrig import BIN, Hub, Machine, run, wait_until
 
 AGENT = os.path.join(BIN, "opengeni-agent")
 GOOD = {"credentials": {"agentId": "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa",
@@ -129,6 +129,19 @@ def test_a_hub_with_a_private_ca(tmp_path, home):
         assert done.returncode == 0, done.stderr
         assert home.connections()[0]["credentials"]["nats_urls"] == [
             f"wss://localhost:{hub.agents_port}"]
+        # the agent, and whoever connects it again, trusts it from then on
+        agent = subprocess.Popen([AGENT, "run"], env=home.environment, stderr=subprocess.DEVNULL)
+        try:
+            wait_until(lambda: " online " in run("machines", "--data", hub.data), 30)
+            assert home.agent("--api-url", url, "connect", "--token", "-",
+                              stdin=hub.token()).returncode == 0
+            shown = home.agent("connections").stdout
+            assert os.path.realpath(hub.data) + "/tls/ca.pem" in shown, shown
+        finally:
+            agent.terminate()
+            agent.wait(20)
+        done = home.agent("--ca-file", tmp_path / "none", "connect", "--token", "x")
+        assert done.returncode == 1 and "none" in done.stderr
     finally:
         hub.kill()
 

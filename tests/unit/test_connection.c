@@ -173,6 +173,7 @@ static const struct {
      "127.0.0.1:8000\",\"credentials\":{" IDS ",\"nats_bearer\":\"\"}}",
      "connection_id"},
     {HEAD ",\"machine_name\":[],\"credentials\":{" IDS ",\"nats_bearer\":\"\"}}", "machine_name"},
+    {HEAD ",\"ca_file\":\"hush_hush\",\"credentials\":{" IDS ",\"nats_bearer\":\"\"}}", "ca_file"},
 };
 
 START_TEST(a_bad_document_is_refused_with_a_reason_that_tells_no_content)
@@ -320,6 +321,7 @@ START_TEST(what_is_written_reads_back_the_same)
     struct fail why;
     struct connection *c = sample();
     set(&c->machine_name, "B\xc3\xbcro \"7\"");
+    set(&c->ca_file, "/etc/ca.pem");
     set(&c->update_channel, "beta");
     set(&c->relay_token, "ogr_t");
     c->last_known_epoch = 4294967295u;
@@ -331,6 +333,7 @@ START_TEST(what_is_written_reads_back_the_same)
     ck_assert_int_eq(connection_compare(c, back), CONNECTION_SAME);
     ck_assert(connection_same_credentials(c, back));
     ck_assert_str_eq(back->machine_name, c->machine_name);
+    ck_assert_str_eq(back->ca_file, c->ca_file);
     secret_free(text);
     connection_free(back);
     connection_free(c);
@@ -420,6 +423,10 @@ static void edit_workspace(struct connection *c)
 {
     set(&c->workspace_id, "other");
 }
+static void edit_ca(struct connection *c)
+{
+    set(&c->ca_file, "/etc/other.pem");
+}
 static void edit_both(struct connection *c)
 {
     edit_bearer(c);
@@ -435,6 +442,7 @@ START_TEST(changes_are_told_apart_by_what_they_ask_of_a_link)
     ck_assert_int_eq(change(edit_name), CONNECTION_METADATA);
     ck_assert_int_eq(change(edit_channel), CONNECTION_METADATA);
     ck_assert_int_eq(change(edit_bearer), CONNECTION_TRANSPORT);
+    ck_assert_int_eq(change(edit_ca), CONNECTION_TRANSPORT);
     ck_assert_int_eq(change(edit_relay), CONNECTION_TRANSPORT);
     ck_assert_int_eq(change(edit_token), CONNECTION_TRANSPORT);
     ck_assert_int_eq(change(edit_url), CONNECTION_TRANSPORT);

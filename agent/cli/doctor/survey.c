@@ -18,15 +18,13 @@ struct server {
 };
 
 struct survey {
-    const char *ca_file;
     size_t count;
     struct server servers[DOCTOR_SERVERS_MAX];
 };
 
-struct survey *survey_new(const char *ca_file)
+struct survey *survey_new(void)
 {
     struct survey *survey = mem_new(struct survey);
-    survey->ca_file = ca_file;
     curl_global_init(CURL_GLOBAL_DEFAULT);
     return survey;
 }
@@ -47,12 +45,12 @@ static const struct server *find(const struct survey *survey, enum probe_kind ki
     return NULL;
 }
 
-void survey_add(struct survey *survey, enum probe_kind kind, const char *url)
+void survey_add(struct survey *survey, enum probe_kind kind, const char *url, const char *ca_file)
 {
     if (survey->count == DOCTOR_SERVERS_MAX || find(survey, kind, url))
         return;
     struct server *server = &survey->servers[survey->count++];
-    *server = (struct server){.ca_file = survey->ca_file, .kind = kind, .url = mem_string(url)};
+    *server = (struct server){.ca_file = ca_file, .kind = kind, .url = mem_string(url)};
 }
 
 static void *look(void *server_)

@@ -5,12 +5,12 @@
 
 struct survey;
 
-// ca_file lives as long as the survey.
-struct survey *survey_new(const char *ca_file);
+struct survey *survey_new(void);
 void survey_free(struct survey *survey);
 
-// Notes a server. One that is there already is not noted again, and beyond DOCTOR_SERVERS_MAX none.
-void survey_add(struct survey *survey, enum probe_kind kind, const char *url);
+// Notes a server; ca_file, which may be NULL, lives as long as the survey. One that is there
+// already is not noted again, and beyond DOCTOR_SERVERS_MAX none.
+void survey_add(struct survey *survey, enum probe_kind kind, const char *url, const char *ca_file);
 
 // Looks at all of them, within DOCTOR_WAIT_MS.
 void survey_run(struct survey *survey);
