@@ -19,8 +19,8 @@ API_HANDLER(api_ca);
 API_HANDLER(api_exchange);
 API_HANDLER(api_new_token);
 
-// The device flow (lifecycle 5.2, 5.3; RFC 8628): a machine asks, a person decides on the page or
-// with opengeni-hub approve, and the machine, which has been polling, is enrolled.
+// The device flow (RFC 8628): a machine asks, a person decides on the page or with opengeni-hub
+// approve, and the machine, which has been polling, is enrolled.
 API_HANDLER(api_device_start);
 API_HANDLER(api_device_poll);
 API_HANDLER(api_page); // GET /device, the form

@@ -29,7 +29,7 @@ const char *verdict_text(enum verdict verdict)
     return texts[verdict];
 }
 
-void machine_goes(struct machine *machine, const char *reason, int64_t unix_ms)
+static void machine_goes(struct machine *machine, const char *reason, int64_t unix_ms)
 {
     if (machine->online) {
         machine->since_ms = unix_ms;

@@ -13,10 +13,9 @@ struct roster {
     size_t count, room;
 };
 
-// Both under the lock. find: NULL when there is no such machine.
+// Under the lock; NULL when there is no such machine.
 struct machine *roster_find(struct roster *roster, const char *id);
-void machine_goes(struct machine *machine, const char *reason, int64_t unix_ms);
 
-// The same, and its process has to connect again before it counts: what it has just sent may still
-// be under way.
+// Under the lock, too: the machine is offline, and its process has to connect again before it
+// counts: what it has just sent may still be under way.
 void machine_dismiss(struct machine *machine, const char *reason, int64_t unix_ms);

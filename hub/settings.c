@@ -46,7 +46,8 @@ static bool is_ip(const char *text)
     return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
-bool listen_at_parse(const char *text, struct listen_at *at, struct fail *why)
+// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT"; "localhost" is 127.0.0.1.
+static bool listen_at_parse(const char *text, struct listen_at *at, struct fail *why)
 {
     const char *colon = strrchr(text, ':');
     if (!colon)
@@ -67,7 +68,7 @@ bool listen_at_parse(const char *text, struct listen_at *at, struct fail *why)
     return parse_port(colon + 1, &at->port, why);
 }
 
-bool listen_at_is_loopback(const struct listen_at *at)
+static bool listen_at_is_loopback(const struct listen_at *at)
 {
     return strncmp(at->address, "127.", 4) == 0 || strcmp(at->address, "::1") == 0;
 }

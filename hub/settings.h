@@ -10,10 +10,6 @@ struct listen_at {
     int port;
 };
 
-// "ADDRESS:PORT", "[IPV6]:PORT" or ":PORT"; "localhost" is 127.0.0.1.
-bool listen_at_parse(const char *text, struct listen_at *at, struct fail *why)
-    __attribute__((warn_unused_result));
-bool listen_at_is_loopback(const struct listen_at *at);
 bool listen_at_is_any(const struct listen_at *at); // all addresses, of one family or both
 
 enum settings_tls { TLS_BY_ADDRESS, TLS_PRIVATE_CA, TLS_GIVEN, TLS_NONE };

@@ -31,13 +31,6 @@ bool request_decode(struct arena *arena, const void *payload, size_t size, struc
     return true;
 }
 
-const char *request_op_name(const Og__ControlRequest *message)
-{
-    const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(
-        &og__control_request__descriptor, (unsigned)message->op_case);
-    return field ? field->name : "none";
-}
-
 static size_t id_field_size(size_t id_size)
 {
     return id_size == 0 ? 0 : 1 + wire_varint_size(id_size) + id_size;

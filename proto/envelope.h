@@ -25,9 +25,6 @@ struct request {
 bool request_decode(struct arena *arena, const void *payload, size_t size, struct request *request,
                     struct fail *why) __attribute__((warn_unused_result));
 
-// "ping", "fs_read", ...; "none" when there is no operation or an unknown one.
-const char *request_op_name(const Og__ControlRequest *message);
-
 // Bytes of the reply that carries response under a raw request_id of id_size bytes. The field
 // response->request_id has to be left empty: as a C string it could not hold every id.
 size_t envelope_size(size_t id_size, const Og__ControlResponse *response);

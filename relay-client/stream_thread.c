@@ -76,14 +76,6 @@ void watch_start(struct watch *watch, unsigned events)
         log_error("a descriptor cannot be watched", "errno", log_num(errno), NULL);
 }
 
-void watch_change(struct watch *watch, unsigned events)
-{
-    assert(here);
-    struct epoll_event event = {.events = events, .data.ptr = watch};
-    if (epoll_ctl(stream.epoll, EPOLL_CTL_MOD, watch->fd, &event) != 0)
-        log_error("a descriptor cannot be watched", "errno", log_num(errno), NULL);
-}
-
 void watch_stop(struct watch *watch)
 {
     assert(here);

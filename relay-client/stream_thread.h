@@ -26,7 +26,6 @@ struct watch {
 };
 
 void watch_start(struct watch *watch, unsigned events);
-void watch_change(struct watch *watch, unsigned events);
 void watch_stop(struct watch *watch); // before the descriptor is closed
 
 struct stream_timer {

@@ -2,10 +2,8 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
-#include "base/blake3.h"
 #include "base/limits.h"
 #include "base/secret.h"
 #include "config/config_dir.h"
@@ -101,42 +99,6 @@ void connections_fini(struct connections *connections)
     mem_free(connections->entries);
     mem_free(connections->legacy_problem);
     *connections = (struct connections){0};
-}
-
-static void hash_file(const struct secure_dir *dir, const char *name, struct blake3 *hash)
-{
-    struct stat st;
-    if (fstatat(dir->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-        return;
-    // Whatever may change whether and how the document is read.
-    const uint64_t facts[] = {(uint64_t)st.st_ino,         (uint64_t)st.st_size,
-                              (uint64_t)st.st_mtim.tv_sec, (uint64_t)st.st_mtim.tv_nsec,
-                              (uint64_t)st.st_uid,         (uint64_t)st.st_mode};
-    blake3_update(hash, name, strlen(name) + 1);
-    blake3_update(hash, facts, sizeof facts);
-}
-
-bool connections_fingerprint(const struct secure_dir *config, uint64_t *fingerprint,
-                             struct fail *why)
-{
-    struct blake3 hash;
-    struct secure_dir dir;
-    struct secure_names names;
-    blake3_init(&hash);
-    if (config->fd >= 0)
-        hash_file(config, CONFIG_LEGACY, &hash);
-    if (!secure_dir_open_below(config, CONFIG_CONNECTIONS, false, &dir, why))
-        return false;
-    bool listed = secure_dir_list(&dir, &names, why);
-    for (size_t i = 0; i < names.count; i++)
-        if (is_document(names.names[i]))
-            hash_file(&dir, names.names[i], &hash);
-    secure_names_fini(&names);
-    secure_dir_fini(&dir);
-    unsigned char digest[BLAKE3_BYTES];
-    blake3_final(&hash, digest);
-    memcpy(fingerprint, digest, sizeof *fingerprint);
-    return listed;
 }
 
 const struct connections_entry *connections_find(const struct connections *connections,

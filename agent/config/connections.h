@@ -26,10 +26,6 @@ bool connections_load(const struct secure_dir *config, const char *api_url,
     __attribute__((warn_unused_result));
 void connections_fini(struct connections *connections);
 
-// A number that changes when a document comes, goes or is written, without reading any.
-bool connections_fingerprint(const struct secure_dir *config, uint64_t *fingerprint,
-                             struct fail *why) __attribute__((warn_unused_result));
-
 // The one entry whose name is, or begins with, id_or_prefix; prefixes have at least
 // CONNECTIONS_PREFIX_MIN characters. NULL with *why when there is none or more than one.
 enum { CONNECTIONS_PREFIX_MIN = 4 };

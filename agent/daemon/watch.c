@@ -37,17 +37,6 @@ struct watch *watch_new(const char *config_dir)
     return watch;
 }
 
-void watch_free(struct watch *watch)
-{
-    if (!watch)
-        return;
-    if (watch->fd >= 0)
-        close(watch->fd);
-    mem_free(watch->dir);
-    mem_free(watch->connections);
-    mem_free(watch);
-}
-
 int watch_fd(const struct watch *watch)
 {
     return watch->fd;

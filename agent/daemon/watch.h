@@ -10,7 +10,6 @@ struct watch;
 // Watches the directory and its connections/. Never NULL: where inotify cannot be had, watch_fd is
 // -1 and the caller looks again by itself.
 struct watch *watch_new(const char *config_dir);
-void watch_free(struct watch *watch);
 
 int watch_fd(const struct watch *watch); // readable: call watch_take
 void watch_take(struct watch *watch);    // reads the events, and watches what was missing before

@@ -523,8 +523,3 @@ void link_status(struct link *link, struct link_status *status)
     status->operations_running = atomic_load(&link->calls);
     status->running_count = running_list(&link->running, status->running, LINK_RUNNING_SHOWN);
 }
-
-const char *link_id(const struct link *link)
-{
-    return link->id;
-}

@@ -85,5 +85,3 @@ struct link_status {
     size_t running_count;
 };
 void link_status(struct link *link, struct link_status *status);
-
-const char *link_id(const struct link *link); // the connection id; valid as long as the link

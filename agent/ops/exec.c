@@ -1,12 +1,12 @@
-#include "ops/exec.h"
-
 #include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/io.h"
 #include "ops/desktop.h"
+#include "ops/op.h"
 #include "ops/run.h"
+#include "process/command.h"
 #include "process/environment.h"
 #include "process/shell.h"
 #include "proto/encode.h"
@@ -80,9 +80,11 @@ static bool set_environment(const struct op *op, const Og__ExecRequest *request,
     return true;
 }
 
-bool exec_prepare(const struct op *op, const Og__ExecRequest *request,
-                  const Og__OperationResourcePolicy *policy, struct command *command,
-                  struct fail *why)
+// Checks the request and fills command. Memory is the arena's; the script, if there is one, is the
+// caller's to close.
+static bool prepare(const struct op *op, const Og__ExecRequest *request,
+                    const Og__OperationResourcePolicy *policy, struct command *command,
+                    struct fail *why)
 {
     *command = (struct command){
         .setup.script = -1,
@@ -97,11 +99,6 @@ bool exec_prepare(const struct op *op, const Og__ExecRequest *request,
            run_policy(policy, why) && set_environment(op, request, command, why) &&
            (request->shell ? shell_command(op, request, command, why)
                            : direct_command(op, request, command, why));
-}
-
-void exec_release(struct command *command)
-{
-    io_close(&command->setup.script);
 }
 
 // --- the reply
@@ -164,9 +161,9 @@ bool op_exec(struct op *op, const Og__ControlRequest *request, Og__ControlRespon
 {
     struct command command;
     struct command_result result;
-    bool done = exec_prepare(op, request->exec, request->resource_policy, &command, why) &&
+    bool done = prepare(op, request->exec, request->resource_policy, &command, why) &&
                 run_command(op, "exec", &command, &result, why);
-    exec_release(&command);
+    io_close(&command.setup.script);
     if (!done)
         return false;
     done = reply(op, &result, response, why);

@@ -16,10 +16,10 @@ struct desktop_seat;
 
 // What operations know of the process they run in. Made once at start, never changed afterwards.
 struct op_host {
-    const char *workspace_root;  // absolute; relative paths of requests start here (host-ops 2.1)
+    const char *workspace_root;  // absolute; relative paths of requests start here
     const char *home;            // NULL when there is none
-    const char *shell;           // of exec with shell=true: a POSIX shell (host-ops 4.1)
-    char *const *environment;    // of children, scrubbed (host-ops 4.3)
+    const char *shell;           // of exec with shell=true: a POSIX shell
+    char *const *environment;    // of children, scrubbed
     bool kill_background_jobs;   // agent.ini: background_jobs = kill
     struct metrics *metrics;     // host/metrics.h
     struct terminals *terminals; // ops/terminals.h; NULL: none are possible

@@ -89,7 +89,8 @@ void view_end(struct view *view, const char *message)
     end(view);
 }
 
-void view_fail(struct view *view, const struct fail *why)
+// As view_end; whoever waits for the first picture gets the reason.
+static void fail(struct view *view, const struct fail *why)
 {
     if (view->mode == VIEW_ENDED)
         return;
@@ -165,7 +166,7 @@ static void channel_gone(void *view_, const struct fail *why)
 {
     struct view *view = view_;
     view->channel = NULL;
-    view_fail(view, why);
+    fail(view, why);
 }
 
 static void channel_frame(void *view_, const void *data, size_t size)
@@ -244,7 +245,7 @@ static void timer_fired(struct stream_timer *timer)
     } else {
         fail_because(&why, FAIL_TIMEOUT, "desktop stream pump did not become ready within 5s");
     }
-    view_fail(view, &why);
+    fail(view, &why);
 }
 
 static void retry_fired(struct stream_timer *timer)

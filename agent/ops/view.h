@@ -74,9 +74,6 @@ void view_unref(struct view *view);
 // Says so to the viewer. Harmless for one that has ended.
 void view_end(struct view *view, const char *message);
 
-// The same; whoever waits for it gets the reason.
-void view_fail(struct view *view, const struct fail *why);
-
 // view_source.c: what the desktop process gives. It is asked by a thread, because that may take
 // seconds.
 void view_ask(struct view *view); // for what the mode needs

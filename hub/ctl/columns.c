@@ -62,7 +62,8 @@ void columns_addf(struct columns *columns, const char *format, ...)
     take(columns, mem_string(text));
 }
 
-size_t columns_width(const char *text)
+// Columns that a text takes on a terminal.
+static size_t width_of(const char *text)
 {
     size_t width = 0;
     mbstate_t state = {0};
@@ -86,7 +87,7 @@ static void pad(size_t count, FILE *out)
 
 static void print_cell(const char *text, size_t width, bool right, bool last, FILE *out)
 {
-    size_t own = columns_width(text), missing = width > own ? width - own : 0;
+    size_t own = width_of(text), missing = width > own ? width - own : 0;
     if (right)
         pad(missing, out);
     fputs(text, out);
@@ -107,10 +108,10 @@ void columns_print(const struct columns *columns, FILE *out)
     for (size_t i = 0; i < n; i++) {
         const char *head = columns->heads[i];
         headed |= head[*head == '-'] != '\0';
-        widths[i] = columns_width(head + (*head == '-'));
+        widths[i] = width_of(head + (*head == '-'));
     }
     for (size_t i = 0; i < columns->count; i++) {
-        size_t width = columns_width(columns->cells[i]);
+        size_t width = width_of(columns->cells[i]);
         if (width > widths[i % n])
             widths[i % n] = width;
     }
@@ -134,7 +135,7 @@ void columns_names(char *const *names, size_t count, size_t terminal, FILE *out)
 {
     size_t widest = 0;
     for (size_t i = 0; i < count; i++) {
-        size_t width = columns_width(names[i]);
+        size_t width = width_of(names[i]);
         if (width > widest)
             widest = width;
     }

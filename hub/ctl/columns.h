@@ -18,8 +18,5 @@ void columns_addf(struct columns *columns, const char *format, ...)
 
 void columns_print(const struct columns *columns, FILE *out); // no heads without a row
 
-// Columns that a text takes on a terminal.
-size_t columns_width(const char *text);
-
 // Names side by side, filled column by column, as wide as the terminal.
 void columns_names(char *const *names, size_t count, size_t terminal, FILE *out);

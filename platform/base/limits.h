@@ -405,7 +405,7 @@
 #define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
 #define HUB_PORCH_BACKLOG          1024       // listen(2)
 
-// --- machines that wait for a person's decision (lifecycle 5)
+// --- machines that wait for a person's decision
 #define HUB_DEVICES_MAX              512      // machines that wait for a decision
 #define HUB_DEVICES_PER_NETWORK      32       // of them from one network: nobody takes all places
 #define HUB_DEVICE_TTL_MS            600000ll // to walk to a browser, and no longer
@@ -419,7 +419,7 @@
 #define HUB_DEVICE_POLLS_BURST       60    // questions from one network,
 #define HUB_DEVICE_POLLS_PER_SECOND  2     // then at the pace of ten waiting machines
 
-// --- the hub's relay (streams 14)
+// --- the hub's relay
 #define RELAY_MESSAGE_BYTES_MAX     (16u << 20)         // of one WebSocket message of either end
 #define RELAY_OPEN_BYTES_MAX        (8u << 10)          // the first message
 #define RELAY_OPEN_ARENA_BYTES      (64u << 10)         // to decode it

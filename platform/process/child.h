@@ -1,5 +1,5 @@
 // One running command with its pipes: from the start to the moment when nothing of it is left to
-// be waited for. Who reads and feeds the pipes is the caller's business (command.c, op streams).
+// be waited for. Who reads and feeds the pipes is the caller's business (command.c).
 #pragma once
 
 #include <stdbool.h>

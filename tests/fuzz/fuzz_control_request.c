@@ -98,7 +98,6 @@ static void as_request(const uint8_t *data, size_t size)
         walk(&request.message->base);
         round_trip(&request.message->base);
         require(utf8_valid(request.id, request.id_size));
-        require(request_op_name(request.message)[0] != '\0');
 
         Og__PingResponse pong = OG__PING_RESPONSE__INIT;
         Og__ControlResponse response = OG__CONTROL_RESPONSE__INIT;

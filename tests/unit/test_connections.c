@@ -334,34 +334,6 @@ START_TEST(removing_takes_one_document)
 }
 END_TEST
 
-static uint64_t fingerprint(void)
-{
-    uint64_t value;
-    struct fail why;
-    ck_assert(connections_fingerprint(&rig_config, &value, &why));
-    return value;
-}
-
-START_TEST(the_fingerprint_changes_with_the_documents_only)
-{
-    put_document(NULL, "http://127.0.0.1:8000", "b");
-    uint64_t before = fingerprint();
-    rig_write("connections/.64099b09be44f9ed8c4d.json.1.2.tmp", "x");
-    rig_write("status.json", "x");
-    ck_assert_uint_eq(fingerprint(), before);
-    load(NULL); // reading changes nothing
-    ck_assert_uint_eq(fingerprint(), before);
-    put_document(NULL, "http://127.0.0.1:8000", "longer");
-    uint64_t rewritten = fingerprint();
-    ck_assert_uint_ne(rewritten, before);
-    rig_write("credentials.json", LEGACY);
-    uint64_t legacy = fingerprint();
-    ck_assert_uint_ne(legacy, rewritten);
-    ck_assert(connections_remove(&rig_config, HOME_ID, NULL));
-    ck_assert_uint_ne(fingerprint(), legacy);
-}
-END_TEST
-
 // Writers are killed at random moments; whoever reads afterwards sees the old or the new document.
 START_TEST(a_kill_at_any_moment_leaves_a_whole_document)
 {
@@ -427,5 +399,5 @@ RIG_MAIN("connections", documents_come_sorted_and_other_files_do_not_matter,
          another_guess_of_the_origin_does_not_stop_it,
          a_different_document_in_its_place_keeps_both_files, a_malformed_old_file_is_told_and_left,
          many_may_take_it_over_at_once, a_connection_is_found_by_its_id_or_a_unique_beginning,
-         removing_takes_one_document, the_fingerprint_changes_with_the_documents_only,
-         a_kill_at_any_moment_leaves_a_whole_document, readers_never_see_half_a_document)
+         removing_takes_one_document, a_kill_at_any_moment_leaves_a_whole_document,
+         readers_never_see_half_a_document)

@@ -1,7 +1,7 @@
-// An update that a control plane asks for (control-plane 15). One at a time in the process, on
-// whatever link it came in. While it goes on no new work begins; when what runs has ended, the
-// program "opengeni-agent" of this installation fetches, verifies and installs the release, and the
-// daemon becomes the new one.
+// An update that a control plane asks for. One at a time in the process, on whatever link it came
+// in. While it goes on no new work begins; when what runs has ended, the program "opengeni-agent"
+// of this installation fetches, verifies and installs the release, and the daemon becomes the new
+// one.
 #pragma once
 
 #include <stdbool.h>

@@ -251,10 +251,3 @@ void candidates_find(const struct candidate_places *places, struct candidates *o
     add_sockets(places, out);
     add_usual_cookies(places, out);
 }
-
-bool candidates_any(const struct candidate_places *places)
-{
-    unsigned numbers[SOCKETS_MAX];
-    return (places->display && *places->display) || sockets_in_directory(places, numbers) > 0 ||
-           sockets_without_file(places, numbers, 0) > 0;
-}

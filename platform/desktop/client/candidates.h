@@ -31,6 +31,3 @@ struct candidate_places {
 };
 
 void candidates_find(const struct candidate_places *places, struct candidates *out);
-
-// Whether any X server may be there at all, in one look: no socket and no $DISPLAY means no.
-bool candidates_any(const struct candidate_places *places);

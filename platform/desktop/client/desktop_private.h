@@ -36,6 +36,3 @@ struct process *desktop_process(struct desktop *desktop);
 
 // It has ended, or is to: the next call starts another.
 void desktop_forget(struct desktop *desktop, struct process *process);
-
-// The failure of an operation that needs a display; returns false.
-bool desktop_unavailable(const struct desktop_state *state, struct fail *why);

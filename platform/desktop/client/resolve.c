@@ -187,7 +187,8 @@ static bool still_nothing(struct desktop *desktop)
     return nothing;
 }
 
-bool desktop_unavailable(const struct desktop_state *state, struct fail *why)
+// The failure of an operation that needs a display.
+static bool unavailable(const struct desktop_state *state, struct fail *why)
 {
     return fail_because(why, FAIL_UNSUPPORTED,
                         "no desktop display available on this host (headless; enable "
@@ -230,7 +231,7 @@ bool desktop_open(struct desktop *desktop, int64_t deadline_ms, struct process *
         return true;
     struct desktop_state state;
     desktop_known(desktop, &state);
-    return desktop_unavailable(&state, why);
+    return unavailable(&state, why);
 }
 
 void desktop_look(struct desktop *desktop, struct desktop_state *state)

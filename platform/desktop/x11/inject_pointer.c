@@ -86,7 +86,8 @@ bool inject_pointer(struct inject *inject, struct held *held, const struct deskt
     return true;
 }
 
-int scroll_clicks(int32_t pixels)
+// Clicks of a wheel for a distance in pixels, with its sign.
+static int scroll_clicks(int32_t pixels)
 {
     int64_t size = llabs((int64_t)pixels), clicks = size;
     if (size > WHEEL_SMALL)

@@ -18,6 +18,3 @@ bool inject_buttons(struct inject *inject, struct held *held, const struct deskt
                     struct fail *why);
 
 bool inject_move(struct inject *inject, const struct desktop_input *input, struct fail *why);
-
-// Clicks of a wheel for a distance in pixels, with its sign.
-int scroll_clicks(int32_t pixels);
