@@ -54,7 +54,7 @@ struct ws {
     bool request_sent; // TCP and TLS are done, the server has the HTTP request
     bool failed;       // libwebsockets gave the attempt up
     bool explained;    // and why says more than that
-    bool ping_due, write_due, broken;
+    bool ping_due, write_due, broken, paused;
     enum ws_code close_code;
     int64_t heard_ms;
     struct fail why;
@@ -217,9 +217,10 @@ static void prepared(void *ws_, struct preparation *result)
 
 // --- an open one
 
+// What is not read cannot be heard: while it is paused, only TCP tells whether anybody is there.
 static void keep_alive(struct ws *ws)
 {
-    int64_t silent = clock_mono_ms() - ws->heard_ms;
+    int64_t silent = ws->paused ? 0 : clock_mono_ms() - ws->heard_ms;
     if (ws->silence_ms && silent >= ws->silence_ms) {
         fail_because(&ws->why, FAIL_SYSTEM, "nothing was heard from the server for %lld seconds",
                      (long long)silent / 1000);
@@ -330,6 +331,9 @@ void ws_send(struct ws *ws, void *data, size_t size)
 
 void ws_pause(struct ws *ws, bool paused)
 {
+    if (ws->paused && !paused)
+        ws->heard_ms = clock_mono_ms();
+    ws->paused = paused;
     if (ws->wsi)
         lws_rx_flow_control(ws->wsi, !paused);
 }

@@ -45,7 +45,8 @@ void ws_want_write(struct ws *ws);
 enum { WS_HEADROOM = 32 };
 void ws_send(struct ws *ws, void *data, size_t size);
 
-// Stops and resumes reading. A little more may still come in after a pause.
+// Stops and resumes reading. A little more may still come in after a pause. Silence does not count
+// meanwhile.
 void ws_pause(struct ws *ws, bool paused);
 
 // Ends it with a close code (RFC 6455 7.4.1). No event follows, the ws is no longer the caller's.

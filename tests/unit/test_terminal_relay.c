@@ -427,6 +427,32 @@ START_TEST(a_large_paste_is_delivered_and_one_nobody_reads_does_no_harm)
 }
 END_TEST
 
+START_TEST(a_paused_connection_is_not_a_dead_one)
+{
+    enum { PASTE = 3 << 20 };
+    rig.silence_ms = 600;
+    rig_set_url(rig.url, "t");
+    char *paste = malloc(PASTE);
+    memset(paste, 'p', PASTE);
+    const char *go = in("go");
+    const char *id =
+        OPENED(COMMAND("sh", "-c",
+                       "stty raw -echo; echo up; until [ -e \"$0\" ]; do sleep 0.1; done;"
+                       "head -c 3145728 | tr -d p | wc -c; echo read",
+                       (char *)go));
+    SEES(id, "up");
+    for (uint64_t i = 0; i < 16; i++)
+        ck_assert(relay_frame(&rig.relay, id, i, 1, paste + i * (PASTE / 16), PASTE / 16));
+    clock_sleep_ms(3 * rig.silence_ms); // nothing is read from the relay now
+    ck_assert_uint_eq(relay_look(&rig.relay, id)->opens, 1);
+    fclose(fopen(go, "w"));
+    SEES(id, "read");
+    ck_assert_ptr_nonnull(strstr(relay_look(&rig.relay, id)->text.data, "0\n"));
+    ck_assert_uint_eq(relay_look(&rig.relay, id)->opens, 1);
+    free(paste);
+}
+END_TEST
+
 START_TEST(a_program_that_reads_late_and_echoes_everything_does_not_deadlock)
 {
     enum { SIZE = 2 << 20 };
@@ -470,6 +496,7 @@ static void add(TCase *all)
     tcase_add_test(all, with_an_old_relay_the_newer_terminal_keeps_its_place);
     tcase_add_test(all, a_flood_arrives_whole_and_in_order);
     tcase_add_test(all, a_large_paste_is_delivered_and_one_nobody_reads_does_no_harm);
+    tcase_add_test(all, a_paused_connection_is_not_a_dead_one);
     tcase_add_test(all, a_program_that_reads_late_and_echoes_everything_does_not_deadlock);
 }
 
