@@ -156,7 +156,7 @@ static void set_up_host(struct daemon *daemon)
         .shell = shell_choose(),
         .environment = environment_base(environ),
         .kill_background_jobs = settings.kill_background_jobs,
-        .terminals = terminals_new(settings.terminal_rate),
+        .terminals = terminals_new(settings.terminal_rate, 0),
         .scale_pointer = !settings.keep_pointer,
     };
     daemon->host.desktop = desktop_watch_open(&settings, daemon->host.home);

@@ -353,7 +353,7 @@ void terminal_attach(struct terminal *terminal)
     if (terminal->state == TERMINAL_ENDING || !terminal->channel) // it ended meanwhile
         terminal_hang_up(terminal, terminal->all->stopping);
     else if (!*terminal->scope)
-        timer_set(&terminal->timer, TERMINAL_UNUSED_MS);
+        timer_set(&terminal->timer, terminal->all->unused_ms);
     announce(terminal, NEWS_SETTLED);
 }
 

@@ -14,7 +14,7 @@
 #include "relay/pump.h"
 
 struct terminals {
-    int64_t rate;
+    int64_t rate, unused_ms;
     struct cancel *all_gone; // fires when the last one has gone after the order to stop
 
     // of the stream thread
@@ -74,7 +74,7 @@ struct terminal {
     struct watch exit;
     struct stream_timer timer;
     int64_t opened_ms;
-    bool used;     // somebody has typed
+    bool used;     // somebody has typed, or told a size
     bool seen;     // somebody is there, or was
     bool attached; // the pty is there
     bool hung_up;  // by us: it is to end

@@ -12,10 +12,11 @@
 
 static void look_whether_gone(struct stream_timer *timer);
 
-struct terminals *terminals_new(int64_t rate)
+struct terminals *terminals_new(int64_t rate, int64_t unused_ms)
 {
     struct terminals *terminals = mem_new(struct terminals);
     terminals->rate = rate;
+    terminals->unused_ms = unused_ms ? unused_ms : TERMINAL_UNUSED_MS;
     terminals->timer.fired = look_whether_gone;
     terminals->all_gone = cancel_new();
     return terminals;
@@ -100,7 +101,7 @@ static struct terminal *find_scope(const struct claim *claim)
 }
 
 // Some control planes open a terminal whenever somebody looks: the oldest one that was opened so,
-// and that nobody has typed into, makes room.
+// and that nobody has used, makes room.
 static void make_room(struct terminals *terminals)
 {
     struct terminal *oldest = NULL;
@@ -299,6 +300,7 @@ static void do_resize(void *request_)
     struct terminal *terminal = find(request);
     if (!terminal)
         return;
+    terminal->used = true; // whoever only watches never types, but tells the size of the window
     (void)!pty_resize(&terminal->pty, request->cols, request->rows, NULL);
     request->done = true;
 }

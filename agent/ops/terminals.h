@@ -18,8 +18,8 @@ struct terminals;
 enum { TERMINAL_ID_BYTES = 3 + 32 + 1 }; // "ch-" and 32 hexadecimal digits
 
 // rate: bytes of output a second and terminal, 0 for no limit (PUMP_RATE_BYTES is what relays
-// take).
-struct terminals *terminals_new(int64_t rate);
+// take). unused_ms: until one that nobody ever used ends; 0: TERMINAL_UNUSED_MS.
+struct terminals *terminals_new(int64_t rate, int64_t unused_ms);
 
 // Ends all of them: says goodbye to the relays, hangs up, kills what stays. Waits until they are
 // gone, patience_ms at most; true when they are. Nothing may be opened or asked any more.

@@ -242,7 +242,7 @@
 #define TERMINALS_MAX             64           // open at once
 #define TERMINAL_SHOWN_MS         300          // for the first output, before the reply to pty_open
 #define TERMINAL_LIVE_MS          2000         // for a known one to be registered again
-#define TERMINAL_UNUSED_MS        600000       // nobody attached: it is closed
+#define TERMINAL_UNUSED_MS        600000       // nobody ever used it: it is closed
 #define TERMINAL_HANGUP_MS        1000         // between SIGHUP and SIGKILL
 #define TERMINAL_FAREWELL_MS      500          // for all channels, when the agent stops
 #define TERMINAL_STOP_LOOK_MS     10           // between two looks whether all have ended

@@ -70,7 +70,7 @@ static inline void rig_setup(void)
     rig.host = (struct op_host){.workspace_root = scratch,
                                 .home = rig.home,
                                 .environment = rig.environment,
-                                .terminals = terminals_new(0)};
+                                .terminals = terminals_new(0, 0)};
 }
 
 static inline void rig_teardown(void)

@@ -354,6 +354,27 @@ START_TEST(sixty_four_at_once_and_the_unused_make_room)
 }
 END_TEST
 
+START_TEST(one_that_nobody_uses_ends_and_one_that_is_watched_does_not)
+{
+    enum { UNUSED_MS = 1500 };
+    ck_assert(terminals_shut_down(rig.host.terminals, 10000));
+    terminals_free(rig.host.terminals);
+    rig.host.terminals = terminals_new(0, UNUSED_MS);
+    const char *unused = OPENED(ECHOES), *typed = OPENED(ECHOES), *written = OPENED(ECHOES);
+    const char *watched = OPENED(ECHOES), *scoped = OPENED(ECHOES, .scope_id = "s");
+    types(typed, "used\n");
+    SEES(typed, "used\r\nused");
+    ck_assert(rig_write(written, "x", 1).good);
+    ck_assert(rig_resize(watched, 0, 0).good);
+    ck_assert(relay_wait_close(&rig.relay, unused));
+    clock_sleep_ms(UNUSED_MS); // the others' time is over by now as well
+    ck_assert_uint_eq(terminals_count(rig.host.terminals), 4);
+    const char *all[] = {typed, written, watched, scoped};
+    for (size_t i = 0; i < 4; i++)
+        ck_assert(rig_resize(all[i], 0, 0).good);
+}
+END_TEST
+
 START_TEST(terminals_of_a_link_end_with_it)
 {
     struct relay_settings settings = {
@@ -480,6 +501,7 @@ static void add(TCase *all)
     tcase_add_test(all, background_jobs_outlive_an_exit);
     tcase_add_test(all, a_close_by_the_other_end_ends_the_shell_unless_it_is_trouble);
     tcase_add_test(all, sixty_four_at_once_and_the_unused_make_room);
+    tcase_add_test(all, one_that_nobody_uses_ends_and_one_that_is_watched_does_not);
     tcase_add_test(all, terminals_of_a_link_end_with_it);
     tcase_add_test(all, a_stop_says_goodbye_and_leaves_nobody);
     tcase_add_test(all, a_cancelled_opening_leaves_nothing);
