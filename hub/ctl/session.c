@@ -309,6 +309,9 @@ static int finish(struct session *session)
     case SESSION_NO_TERMINAL:
         session_say(session, "%s has no such terminal (any more)", session->ctl->machine.label);
         return STATUS_SIGNAL;
+    case SESSION_ENDED_UNSEEN:
+        session_say(session, "the program has ended; the end of its output may be lost");
+        return session->sizing.exit_code & 0xff;
     case SESSION_MACHINE_ENDED:
         session_say(session, "%s has ended the terminal", session->ctl->machine.label);
         return STATUS_SIGNAL;
@@ -369,7 +372,8 @@ int session_run(struct ctl *ctl, const struct session_options *options)
                               .options = options,
                               .tty_in = isatty(STDIN_FILENO),
                               .tty_out = isatty(STDOUT_FILENO),
-                              .input_over = options->no_stdin};
+                              .input_over = options->no_stdin,
+                              .was_there = options->ours};
     escape_init(&session.escape, options->escape);
     look_at_size(&session);
     int signals = tty_watch_signals(), status = STATUS_FAILED;

@@ -204,11 +204,12 @@ static void ask(struct session *session)
 // Its last output and the news of its end may be on their way.
 static void no_terminal(struct session *session)
 {
-    int64_t patience = session->sizing.told_exit ? SHELL_ANSWER_MS : SHELL_DRAIN_MS;
+    bool has_ended = session->was_there && session->sizing.exit_code >= 0;
+    int64_t patience = session->sizing.exit_code >= 0 ? SHELL_ANSWER_MS : SHELL_DRAIN_MS;
     if (session->closing_ms)
         return;
     if (session->lost_ms || clock_mono_ms() - session->live_ms > patience)
-        session->end = SESSION_NO_TERMINAL;
+        session->end = has_ended ? SESSION_ENDED_UNSEEN : SESSION_NO_TERMINAL;
     else
         session->probe_ms = session->live_ms + patience + 1;
 }
@@ -225,6 +226,7 @@ static void take_answer(struct session *session)
             session_say(session, "%s is back", session->ctl->machine.label);
         session->offline_ms = 0;
         session->offline_noticed = session->unanswered = false;
+        session->was_there = true;
         session->size_due |= session->redraw;
         session->redraw = false;
         session->probe_ms = clock_mono_ms() + SHELL_PROBE_MS;

@@ -17,6 +17,7 @@ enum session_end {
     SESSION_OUTPUT_GONE, // nobody reads what we print
     SESSION_TAKEN,       // by another viewer
     SESSION_NO_TERMINAL,
+    SESSION_ENDED_UNSEEN,  // the program, while there was no relay
     SESSION_MACHINE_ENDED, // the agent stops, or another viewer has ended the channel
     SESSION_GAVE_UP,
     SESSION_FAILED, // told
@@ -50,6 +51,7 @@ struct session {
     // the machine
     struct sizing sizing;
     bool size_due;
+    bool was_there;      // the machine has, or had, the terminal
     bool unanswered;     // the last question: it is put again, however much comes from the relay
     bool redraw;         // a size that is not the window's goes first: the program draws anew
     unsigned cols, rows; // as last seen

@@ -9,8 +9,11 @@
 
 bool terminal_text(const char *text, char *out, size_t room)
 {
+    // Those that mean themselves in a URL (RFC 3986 2.3), and what joins ids.
+    static const char harmless[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~:";
     size_t size = text ? strlen(text) : 0;
-    if (size == 0 || size >= room)
+    if (size == 0 || size >= room || strspn(text, harmless) != size)
         return false;
     memcpy(out, text, size + 1);
     return true;
@@ -128,7 +131,7 @@ enum sizing_answer sizing_look(struct sizing *sizing, struct ctl *ctl)
         return SIZING_DONE;
     }
     if (fault_is(&fault, OG__ERROR_CODE__ERROR_CODE_NOT_FOUND)) {
-        sizing->told_exit = fault.exit_code >= 0;
+        sizing->exit_code = fault.exit_code;
         return SIZING_NO_TERMINAL;
     }
     if (fault.kind == FAULT_OFFLINE)

@@ -20,7 +20,8 @@ struct terminal {
     uint16_t port;
 };
 
-// Copies a text of the machine's; false when there is none, or no room for it.
+// Copies an id of the machine's; false when there is none, no room for it, or when it has
+// characters that do harm on a screen or a command line.
 bool terminal_text(const char *text, char *out, size_t room) __attribute__((warn_unused_result));
 
 // What the agent answered to an open; or, without an answer, a terminal by its id alone.
@@ -40,7 +41,7 @@ bool terminal_close(struct ctl *ctl, const char *id, int *exit_code, struct faul
 struct sizing {
     struct call *call; // NULL: none
     int64_t until_ms;
-    bool told_exit; // SIZING_NO_TERMINAL: it has ended just now
+    int exit_code; // SIZING_NO_TERMINAL: its program's, if it has ended lately; -1: not known
 };
 enum sizing_answer { SIZING_WAITS, SIZING_DONE, SIZING_NO_TERMINAL, SIZING_OFFLINE, SIZING_LOST };
 bool sizing_send(struct sizing *sizing, struct ctl *ctl, const char *id, unsigned cols,

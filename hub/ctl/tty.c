@@ -111,10 +111,12 @@ bool tty_make_raw(void)
         usual = now;
     cfmakeraw(&now);
     raw = 1; // first: a signal in between restores what is there already
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &now) == 0)
-        return true;
-    raw = 0;
-    return false;
+    int failed;
+    do // stopped in the background, and continued with a signal that is noted
+        failed = tcsetattr(STDIN_FILENO, TCSADRAIN, &now);
+    while (failed && errno == EINTR);
+    raw = !failed;
+    return !failed;
 }
 
 void tty_restore(void)

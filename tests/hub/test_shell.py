@@ -309,6 +309,23 @@ def test_pty_looks_after_terminals(bench):
         assert bench.ctl("pty", *wrong).returncode == 2
 
 
+@pytest.mark.parametrize("bad", ["ch-\x1b[31mred", "ch-1;reboot", "ch-\u202eabc", "ch- 1", ""])
+def test_an_id_that_would_do_harm_is_not_shown(bench, bad):
+    def answer(request):
+        response = bench.machine.answer(request)
+        if request.WhichOneof("op") == "pty_open":
+            response.pty_open.pty_id = response.pty_open.channel.channel_id = bad
+        return response
+
+    bench.machine.deaf()
+    bench.machine.serve(answer)
+    for arguments in (("pty", "open", bench.machine.id), ("shell", bench.machine.id)):
+        done = bench.ctl(*arguments, stdin=subprocess.DEVNULL)
+        assert done.returncode not in (0, 255) and not done.stdout
+        assert b"nobody can attach to" in done.stderr
+        assert not bad or bad.encode() not in done.stderr
+
+
 def test_tokens_of_ones_own(bench, tmp_path):
     token = bench.hub.admin("POST", f"/api/machines/{bench.machine.id}/stream-token", {"port": 7681})[1]
     path = tmp_path / "token"

@@ -183,6 +183,78 @@ def test_a_command_that_ends_before_anybody_looks(bench):
     assert done.returncode == 255 and b"no such terminal" in done.stderr
 
 
+class Way:
+    """A port in front of another, which can be cut off."""
+
+    def __init__(self, port):
+        self.target, self.pairs, self.is_cut = port, [], False
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.is_cut:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs.append((near, far))
+            for ends in ((near, far), (far, near)):
+                for end in ends:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for end in (source, sink):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.is_cut = True
+        for pair in self.pairs:
+            for end in pair:
+                try:
+                    end.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut()
+
+
+def test_a_program_that_ends_while_the_relay_is_away_has_an_exit_code_all_the_same(hub, tmp_path):
+    """Its last output is lost, which is told."""
+    way = Way(hub.port)
+    machine = RealMachine(hub, tmp_path, relay_url=f"ws://127.0.0.1:{way.port}/stream")
+    bench = RealBench(hub, machine)
+    try:
+        screen = bench.shell(command=["sh", "-c", "echo up; until [ -e go ]; do sleep 0.1; done; exit 7"])
+        screen.sees("up")
+        way.cut()
+        open(os.path.join(machine.agent.root, "go"), "w").close()
+        assert screen.wait(40) == 7
+        screen.sees("the program has ended; the end of its output may be lost")
+        assert not screen.is_raw()
+    finally:
+        way.close()
+        for screen in bench.screens:
+            screen.clean_up()
+        machine.agent.clean_up()
+
+
 def test_terminals_are_listed_and_closed_one_by_one(bench):
     def listed():
         return {t["pty"]: t["viewer"] for t in json.loads(bench.ctl(
