@@ -8,16 +8,17 @@ static void usage(FILE *out)
 {
     fputs("Usage: opengeni-agentd [OPTION]...\n"
           "The agent's daemon. Use \"opengeni-agent run\", which starts it.\n\n"
-          "  --config-dir DIR     where the connections are kept\n"
-          "  --api-url URL        origin of a connection taken over from an older agent\n"
-          "  --machine-name NAME  instead of the host's name\n"
-          "  --ca-file FILE       trust this CA too\n"
+          "  --config-dir DIR        where the connections are kept\n"
+          "  --api-url URL           origin of a connection taken over from an older agent\n"
+          "  --machine-name NAME     instead of the host's name\n"
+          "  --ca-file FILE          trust this CA, too\n"
           "  --virtual-desktop SIZE  make a screen of WIDTHxHEIGHT with Xvfb\n"
-          "  --virtual-display NAME  the display it shall be, :99\n"
-          "  --wait               wait for the lock and for a connection\n"
-          "  --updater PROGRAM    updates this installation when a control plane asks\n"
-          "  --trial FILE         remove this file when up: the version is good\n"
-          "  --version\n",
+          "  --virtual-display NAME  the display it shall be (:99)\n"
+          "  --wait                  wait for the lock and for a connection\n"
+          "  --updater PROGRAM       updates this installation when a control plane asks\n"
+          "  --trial FILE            remove this file when up: the version is good\n"
+          "  --help                  show this text\n"
+          "  --version               show the version\n",
           out);
 }
 
