@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -72,8 +73,6 @@ static bool copy_all(const struct data_dir *from, const char *to, struct fail *w
     struct data_dir copy;
     struct store store;
     struct observed observed;
-    if (mkdir(to, 0700) != 0)
-        return fail_errno(why, errno, "create", to);
     if (!data_dir_open(&copy, to, false, why))
         return false;
     bool done = store_open(&store, from, why);
@@ -93,6 +92,17 @@ static bool copy_all(const struct data_dir *from, const char *to, struct fail *w
     return done;
 }
 
+// Before root becomes the owner of what is copied (data_dir.h): that one may not be able to make
+// it.
+static bool make_target(const char *from, const char *to, struct fail *why)
+{
+    struct stat st;
+    if (mkdir(to, 0700) != 0)
+        return fail_errno(why, errno, "create", to);
+    return geteuid() != 0 || stat(from, &st) != 0 || chown(to, st.st_uid, st.st_gid) == 0 ||
+           fail_errno(why, errno, "give away", to);
+}
+
 int cmd_backup(int argc, char **argv)
 {
     const char *path;
@@ -101,9 +111,17 @@ int cmd_backup(int argc, char **argv)
         return code;
     struct fail why;
     struct data_dir dir;
-    if (!verb_open_dir(&dir, path, &why))
-        return verb_failed(&why);
-    bool done = copy_all(&dir, argv[optind], &why);
-    data_dir_close(&dir);
-    return done ? 0 : verb_failed(&why);
+    const char *to = argv[optind];
+    char *from = path ? mem_string(path) : data_dir_default();
+    bool made = make_target(from, to, &why), opened = made && verb_open_dir(&dir, from, &why),
+         done = opened && copy_all(&dir, to, &why);
+    if (opened)
+        data_dir_close(&dir);
+    mem_free(from);
+    if (done)
+        return 0;
+    verb_failed(&why);
+    if (made && rmdir(to) != 0)
+        fprintf(stderr, "opengeni-hub: what is in %s is no whole copy; delete it\n", to);
+    return 1;
 }

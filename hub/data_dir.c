@@ -3,11 +3,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -35,23 +38,33 @@ static bool make_dir(const char *path, struct fail *why)
     return true;
 }
 
-static bool become_owner(const struct stat *st, const char *path, struct fail *why)
+// capset(2): of root's rights this one is left.
+static bool keep_searching(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+        {.effective = 1u << CAP_DAC_READ_SEARCH, .permitted = 1u << CAP_DAC_READ_SEARCH}};
+    return syscall(SYS_capset, &header, data) == 0;
+}
+
+static bool become_owner(const struct stat *st, const char *path, bool search, struct fail *why)
 {
     if (geteuid() != 0)
         return fail_because(why, FAIL_INVALID, "%s belongs to user %lu; run this as that user",
                             path, (unsigned long)st->st_uid);
     if (setgroups(0, NULL) != 0 || setresgid(st->st_gid, st->st_gid, st->st_gid) != 0 ||
-        setresuid(st->st_uid, st->st_uid, st->st_uid) != 0)
+        prctl(PR_SET_KEEPCAPS, search, 0, 0, 0) != 0 ||
+        setresuid(st->st_uid, st->st_uid, st->st_uid) != 0 || (search && !keep_searching()))
         return fail_errno(why, errno, "become the owner of", path);
     return true;
 }
 
-static bool check(struct data_dir *dir, struct fail *why)
+static bool check(struct data_dir *dir, bool search, struct fail *why)
 {
     struct stat st;
     if (fstat(dir->fd, &st) != 0)
         return fail_errno(why, errno, "stat", dir->path);
-    if (st.st_uid != geteuid() && !become_owner(&st, dir->path, why))
+    if (st.st_uid != geteuid() && !become_owner(&st, dir->path, search, why))
         return false;
     if (st.st_mode & 022)
         return fail_because(why, FAIL_INVALID,
@@ -81,7 +94,7 @@ bool data_dir_open(struct data_dir *dir, const char *path, bool create, struct f
         data_dir_close(dir);
         return false;
     }
-    if (!check(dir, why)) {
+    if (!check(dir, !create, why)) {
         data_dir_close(dir);
         return false;
     }

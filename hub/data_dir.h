@@ -15,7 +15,9 @@ struct data_dir {
 // Opens the directory; create makes it (0700, parents too) when it is missing. A directory that
 // others may write, or that belongs to somebody else, is refused; one that others may read is
 // closed to them. Root, working on the directory of a service's user, becomes that user first, so
-// that no file in it ends up as root's.
+// that no file in it ends up as root's; unless create, it keeps the right to look everywhere,
+// because what belongs to a DynamicUser lies behind a directory that only root may enter
+// (systemd.exec(5)).
 bool data_dir_open(struct data_dir *dir, const char *path, bool create, struct fail *why)
     __attribute__((warn_unused_result));
 void data_dir_close(struct data_dir *dir);

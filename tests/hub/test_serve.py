@@ -90,6 +90,17 @@ def test_root_works_as_the_owner(make_hub, tmp_path):
         os.chown(os.path.join(hub.data, name), 12345, 12345)
     token = hub.token()
     assert token.startswith("oget_")
+    vault = tmp_path / "vault"  # root's alone, which the owner may not write to
+    vault.mkdir(mode=0o700)
+    run("backup", "--data", hub.data, vault / "copy")
+    assert os.stat(vault / "copy" / "hub.db").st_uid == 12345
+    # where systemd keeps what belongs to a DynamicUser
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    os.rename(hub.data, private / "hub")
+    os.symlink(private / "hub", hub.data)
+    assert hub.token().startswith("oget_")
+    run("machines", "--data", hub.data)
     assert {os.stat(os.path.join(hub.data, n)).st_uid for n in os.listdir(hub.data)} == {12345}
 
 
@@ -114,6 +125,14 @@ def test_options_that_make_no_sense(tmp_path):
         done = run("serve", "--data", tmp_path / "d", *wrong, check=False)
         assert done.returncode == 2, (wrong, done.stderr)
         assert not os.path.exists(tmp_path / "d")
+
+
+def test_a_directory_whose_name_leaves_no_room_for_the_socket(make_hub, tmp_path):
+    hub = make_hub(start=False)
+    hub.data = str(tmp_path / ("x" * 120))
+    done = run(*hub.command()[1:], check=False)
+    assert done.returncode == 1 and "hub.sock: File name too long" in done.stderr, done
+    assert "libwebsockets" not in done.stderr
 
 
 def https(hub, path, host="127.0.0.1"):

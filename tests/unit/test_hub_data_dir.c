@@ -74,9 +74,13 @@ START_TEST(root_becomes_the_owner)
     make_dir(in("d"));
     ck_assert_int_eq(chown(in("d"), 12345, 12345), 0);
     chmod(scratch, 0755);
+    chmod(scratch, 0700); // as /var/lib/private, where only root gets through
     ck_assert(data_dir_open(&dir, in("d"), false, &why));
     ck_assert_int_eq(geteuid(), 12345);
     ck_assert_int_eq(setreuid(-1, 0), -1); // for good
+    ck_assert_int_eq(mkdir(in("other"), 0700), -1);
+    struct stat st; // not access(2), which asks what a program without our rights could do
+    ck_assert_int_eq(stat(in("d"), &st), 0);
     struct secrets secrets;
     ck_assert(secrets_load(&secrets, &dir, &why));
     data_dir_close(&dir);
