@@ -44,13 +44,18 @@ static void *handle_signals(void *argument)
     return NULL;
 }
 
-static void raise_descriptors(void)
+static bool raise_descriptors(struct fail *why)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return fail_errno(why, errno, "getrlimit", NULL);
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
+    return limit.rlim_cur >= HUB_DESCRIPTORS_MIN ||
+           fail_because(why, FAIL_UNSUPPORTED, "%lu open files are too few: ulimit -n %d",
+                        (unsigned long)limit.rlim_cur, HUB_DESCRIPTORS_MIN);
 }
 
 static bool serve(struct hub *hub, struct fail *why)
@@ -80,10 +85,17 @@ static bool serve(struct hub *hub, struct fail *why)
     return true;
 }
 
+static bool start_and_serve(const struct settings *settings, struct fail *why)
+{
+    struct hub hub;
+    bool served = hub_start(&hub, settings, why) && serve(&hub, why);
+    hub_stop(&hub);
+    return served;
+}
+
 int cmd_serve(int argc, char **argv)
 {
     struct settings settings;
-    struct hub hub;
     struct fail why;
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
@@ -102,10 +114,8 @@ int cmd_serve(int argc, char **argv)
     sigaddset(&handled, SIGUSR1);
     pthread_sigmask(SIG_BLOCK, &handled, NULL);
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptors();
 
-    bool served = hub_start(&hub, &settings, &why) && serve(&hub, &why);
-    hub_stop(&hub);
+    bool served = raise_descriptors(&why) && start_and_serve(&settings, &why);
     faults_free(settings.faults);
     nats_Close();
     return served ? 0 : verb_failed(&why);

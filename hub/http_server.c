@@ -8,7 +8,9 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -17,6 +19,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/workers.h"
+#include "hub/bucket.h"
 #include "hub/http_headers.h"
 #include "hub/porch.h"
 
@@ -399,8 +402,13 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
+// Strangers can make it say some of these lines, for instance that there is no room for them.
 static void log_lws(int level, const char *line)
 {
+    static const struct bucket_rate rate = {HUB_CLIENT_LOG_BURST, HUB_CLIENT_LOG_PER_SECOND};
+    static struct bucket lines; // all of them come on the server's thread
+    if (!bucket_take(&lines, &rate, 1, clock_mono_ms()))
+        return;
     char *text = mem_printf("%.*s", (int)strcspn(line, "\n"), line);
     log_event(level & LLL_ERR ? LOG_WARN : LOG_DEBUG, "libwebsockets", "says", text, NULL);
     mem_free(text);
@@ -440,11 +448,21 @@ static bool watch_porch(struct http_server *server)
                                                         "porch", NULL) != NULL;
 }
 
+// Clients have a part of the descriptors that the process may open, so that the rest of the hub
+// always has some left.
+static unsigned share_of_descriptors(unsigned part, unsigned most)
+{
+    struct rlimit limit;
+    bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0;
+    return known && limit.rlim_cur / part < most ? (unsigned)(limit.rlim_cur / part) : most;
+}
+
 static bool listen_public(struct http_server *server, struct fail *why)
 {
     struct lws_context_creation_info info;
     const struct porch_setup porch = {.address = server->setup.address,
                                       .port = server->setup.port,
+                                      .places = share_of_descriptors(4, HUB_PORCH_MAX),
                                       .admit = admit,
                                       .context = server};
     server->porch = porch_new(&porch, why);
@@ -471,6 +489,8 @@ static bool listen_public(struct http_server *server, struct fail *why)
 static bool listen_local(struct http_server *server, struct fail *why)
 {
     struct lws_context_creation_info info;
+    if (strlen(server->setup.socket_path) >= sizeof((struct sockaddr_un *)NULL)->sun_path)
+        return fail_errno(why, ENAMETOOLONG, "listen on", server->setup.socket_path);
     vhost_defaults(&info);
     info.vhost_name = "local";
     info.options = LWS_SERVER_OPTION_UNIX_SOCK;
@@ -499,7 +519,7 @@ struct http_server *http_server_new(const struct http_setup *setup, struct fail 
                    (setup->certificate ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0),
         .max_http_header_data = HUB_HTTP_HEADER_BYTES_MAX,
         .max_http_header_pool = HUB_HTTP_HEADERS_MAX,
-        .fd_limit_per_thread = HUB_HTTP_CONNECTIONS_MAX,
+        .fd_limit_per_thread = share_of_descriptors(2, HUB_HTTP_CONNECTIONS_MAX),
         .pt_serv_buf_size = HUB_SOCKET_READ_BYTES,
         .timeout_secs = HUB_HTTP_HEADER_S,
     };

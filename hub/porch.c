@@ -1,6 +1,7 @@
 #include "hub/porch.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,11 +21,19 @@ enum { EVENTS_AT_ONCE = 64, LISTENER = HUB_PORCH_MAX };
 struct porch {
     struct porch_setup setup;
     int epoll, listener;
+    bool deaf; // there was no descriptor for a guest: nobody is let in until the next tick
     struct {
         int fd; // -1: free
         int64_t since_ms;
     } guests[HUB_PORCH_MAX];
 };
+
+static bool listen_for(struct porch *porch, uint32_t events)
+{
+    struct epoll_event event = {.events = events, .data.u32 = LISTENER};
+    porch->deaf = !events;
+    return epoll_ctl(porch->epoll, EPOLL_CTL_MOD, porch->listener, &event) == 0;
+}
 
 static int open_socket(const struct sockaddr *address, socklen_t size)
 {
@@ -60,6 +69,7 @@ struct porch *porch_new(const struct porch_setup *setup, struct fail *why)
 {
     struct porch *porch = mem_new(struct porch);
     porch->setup = *setup;
+    assert(setup->places > 0 && setup->places <= HUB_PORCH_MAX);
     for (size_t i = 0; i < HUB_PORCH_MAX; i++)
         porch->guests[i].fd = -1;
     porch->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -95,7 +105,7 @@ int porch_fd(const struct porch *porch)
 static uint32_t place(struct porch *porch)
 {
     uint32_t oldest = 0;
-    for (uint32_t i = 0; i < HUB_PORCH_MAX; i++) {
+    for (uint32_t i = 0; i < porch->setup.places; i++) {
         if (porch->guests[i].fd < 0)
             return i;
         if (porch->guests[i].since_ms < porch->guests[oldest].since_ms)
@@ -110,6 +120,8 @@ static void welcome(struct porch *porch, int64_t now_ms)
     const int yes = 1;
     for (int i = 0; i < EVENTS_AT_ONCE; i++) {
         int fd = accept4(porch->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+            (void)!listen_for(porch, 0); // it stays readable, and would be asked again at once
         if (fd < 0)
             return;
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
@@ -145,6 +157,8 @@ void porch_run(struct porch *porch, int64_t now_ms)
 
 void porch_tick(struct porch *porch, int64_t now_ms)
 {
+    if (porch->deaf)
+        (void)!listen_for(porch, EPOLLIN);
     for (size_t i = 0; i < HUB_PORCH_MAX; i++)
         if (porch->guests[i].fd >= 0 && now_ms - porch->guests[i].since_ms >= HUB_PORCH_MS)
             io_close(&porch->guests[i].fd);

@@ -11,6 +11,7 @@ struct porch;
 struct porch_setup {
     const char *address; // IP address; "" for all, of both families
     int port;
+    unsigned places;                      // how many may wait, HUB_PORCH_MAX at most
     void (*admit)(void *context, int fd); // has something to read; fd is admit's now
     void *context;
 };

@@ -348,6 +348,7 @@
 #define HUB_NATS_AUTH_TIMEOUT_S    5         // nats-server waits this long for the hub's answer
 #define HUB_NATS_MAX_PAYLOAD       (1 << 20) // nats-server's own default
 #define HUB_NATS_CONNECTIONS_MAX   20000     // each machine has two
+#define HUB_NATS_SUBSCRIPTIONS_MAX 1024      // of one connection; an agent has four
 #define HUB_NATS_CONFIG_BYTES_MAX  16384     // of the configuration we write
 #define HUB_COUNTER_MASK           ((1ull << 53) - 1) // what JSON numbers hold exactly
 #define HUB_HELLO_BYTES_MAX        (16u << 10)        // kept for as long as the machine
@@ -403,6 +404,7 @@
 #define HUB_TOKENS_AT_ONCE         10000      // of one command
 #define HUB_PORCH_MAX              2048       // connections that have not said anything
 #define HUB_PORCH_MS               10000      // a connection that has said nothing is closed
+#define HUB_DESCRIPTORS_MIN        256        // that a hub has to have to serve at all
 #define HUB_PORCH_BACKLOG          1024       // listen(2)
 
 // --- machines that wait for a person's decision

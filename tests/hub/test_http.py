@@ -3,6 +3,7 @@
 import os
 import resource
 import socket
+import subprocess
 import time
 
 from hubrig import raw_connection, wait_until
@@ -129,6 +130,34 @@ def test_a_thousand_idle_connections(hub):
     for sock in idle + slow:
         sock.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_more_connections_than_there_are_descriptors(make_hub):
+    """Idle clients have a part of them only: the hub goes on, and rests."""
+    hub = make_hub(start=False)
+    limit = ["prlimit", "--nofile=256:256"]
+    command, hub.command = hub.command(), lambda: limit + command
+    hub.start()
+    idle = [raw_connection(hub.port) for _ in range(600)]
+    assert hub.exchange(hub.token())[0] == 201
+    assert hub.get("/healthz") == (200, "ok\n")
+
+    def processor_s():
+        with open(f"/proc/{hub.process.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    before = processor_s()
+    time.sleep(2)
+    assert processor_s() - before < 1
+    for sock in idle:
+        sock.close()
+
+
+def test_a_hub_that_may_open_next_to_nothing_does_not_begin(make_hub):
+    hub = make_hub(start=False)
+    done = subprocess.run(["prlimit", "--nofile=100:100", *hub.command()], text=True,
+                          capture_output=True, timeout=60)
+    assert done.returncode == 1 and "ulimit -n 256" in done.stderr
 
 
 def test_clients_that_leave_early_leave_nothing_behind(hub):
