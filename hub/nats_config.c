@@ -52,11 +52,12 @@ bool nats_config_write(const struct nats_config *config, struct buffer *out)
                "port: %d\n"
                "max_payload: %d\n"
                "max_connections: %d\n"
+               "max_subscriptions: %d\n"  // each connection's
                "ping_interval: \"30s\"\n" // a machine that vanished is noticed in a minute
                "write_deadline: \"10s\"\n"
                "logtime: false\n",
                config->client_address, config->client_port, HUB_NATS_MAX_PAYLOAD,
-               HUB_NATS_CONNECTIONS_MAX) &&
+               HUB_NATS_CONNECTIONS_MAX, HUB_NATS_SUBSCRIPTIONS_MAX) &&
            write_websocket(config, out) &&
            (!config->issuer || nats_config_write_authorization(config, out));
 }

@@ -226,6 +226,18 @@ def test_a_flood_of_events_is_cut_off_and_harms_nobody(hub):
     assert hub.metric("nats_up") == 1
 
 
+def test_subscriptions_of_a_machine_are_counted(hub):
+    """Each costs nats-server memory, also on subjects of one's own."""
+    machine = hub.machine().online()
+    for i in range(1500):
+        machine.nats.subscribe(f"{machine.prefix}.x{i}", lambda *_: None)
+    machine.nats.flush()
+    assert any("maximum subscriptions" in e.lower() for e in machine.nats.errors), machine.nats.errors
+    assert len(machine.nats.errors) >= 1500 - 1024
+    other = hub.machine().online()
+    assert hub.state(other.id) == "online"
+
+
 def test_violations_do_not_fill_the_log(hub):
     machine = hub.machine().online()
     for _ in range(3000):
