@@ -58,7 +58,7 @@ function(og_test name)
     target_link_libraries(test_${name} PRIVATE ${arg_LINKS} PkgConfig::CHECK)
     set_target_properties(test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
     add_test(NAME ${name} COMMAND test_${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 900)
 endfunction()
 
 # og_fuzz(<name> SOURCES ... LINKS ...): a libFuzzer target; without OG_FUZZ a program that feeds

@@ -15,11 +15,11 @@ run_unit() { # PRESET [CTEST ARGUMENT]...
     local dir=build failed log
     [ "$1" = release ] || dir=build-$1
     log=$dir/unit.log
-    ctest --test-dir "$dir" --output-on-failure --timeout 300 -j "$AT_ONCE" "${@:2}" | tee "$log" && return
+    ctest --test-dir "$dir" --output-on-failure --timeout 900 -j "$AT_ONCE" "${@:2}" | tee "$log" && return
     failed=$(wc -l <"$dir/Testing/Temporary/LastTestsFailed.log")
     is_unsteady "$log" "$failed" || return 1
     echo "-- unsteady, again alone: $(cut -d : -f 2 "$dir/Testing/Temporary/LastTestsFailed.log" | xargs)"
-    ctest --test-dir "$dir" --output-on-failure --timeout 300 --rerun-failed
+    ctest --test-dir "$dir" --output-on-failure --timeout 900 --rerun-failed
 }
 
 # The scenarios drive the programs of a build directory against real servers.

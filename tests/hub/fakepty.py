@@ -4,14 +4,13 @@ import errno
 import fcntl
 import os
 import pty
-import select
 import signal
 import struct
 import termios
 import threading
 import time
 
-from hubrig import Machine, pb, wait_until
+from hubrig import PATIENCE, Machine, pb, wait_until
 from test_relay import End
 
 
@@ -153,8 +152,12 @@ class PtyMachine(Machine):
         return wait_until(lambda: next(iter(self.terminals.values()), None), what="a terminal")
 
     def answer(self, request):
+        response = self._answer(request)
+        self.requests.append(request)  # is seen once it is done
+        return response
+
+    def _answer(self, request):
         response = pb.ControlResponse()
-        self.requests.append(request)
         kind = request.WhichOneof("op")
         body = getattr(request, kind)
         if kind == "pty_open":
@@ -231,7 +234,7 @@ class Screen:
     def type(self, text):
         os.write(self.fd, text.encode() if isinstance(text, str) else text)
 
-    def sees(self, text, timeout=15, count=1):
+    def sees(self, text, timeout=PATIENCE, count=1):
         wanted = text.encode() if isinstance(text, str) else text
         try:
             wait_until(lambda: self.text.count(wanted) >= count, timeout)
@@ -244,7 +247,7 @@ class Screen:
     def is_raw(self):
         return not self.flags() & termios.ICANON
 
-    def wait(self, timeout=15):
+    def wait(self, timeout=PATIENCE):
         if self.status is None:
             wait_until(self._ended, timeout, what=f"the end of ctl; it shows {self.text[-1000:]!r}")
         return self.status

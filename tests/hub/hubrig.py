@@ -15,11 +15,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "scenario"))
 
-from natsclient import NatsClient, NatsError, wait_until  # noqa: E402
+from natsclient import PATIENCE, NatsClient, NatsError, wait_until  # noqa: E402
 from rig import BIN, free_port, pb  # noqa: E402
 
 HUB = os.path.join(BIN, "opengeni-hub")
-__all__ = ["Hub", "Machine", "NatsClient", "NatsError", "free_port", "pb", "run", "wait_until"]
+__all__ = ["PATIENCE", "Hub", "Machine", "NatsClient", "NatsError", "free_port", "pb", "run", "wait_until"]
 
 
 def new_nats_server():
@@ -30,7 +30,7 @@ def new_nats_server():
 def run(*arguments, check=True, **options):
     """A command of the hub; its standard output."""
     done = subprocess.run([HUB, *map(str, arguments)], text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60, **options)
+                          stderr=subprocess.PIPE, timeout=2 * PATIENCE, **options)
     if check:
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -69,7 +69,7 @@ class Hub:
 
     def start(self):
         self.spawn()
-        wait_until(self._ready, 20, what="the hub to serve")
+        wait_until(self._ready, what="the hub to serve")
 
     def _ready(self):
         assert self.process.poll() is None, "the hub has ended:\n" + self.log()[-2000:]
@@ -82,7 +82,7 @@ class Hub:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def stop(self, number=signal.SIGTERM, timeout=20):
+    def stop(self, number=signal.SIGTERM, timeout=PATIENCE):
         self.process.send_signal(number)
         return self.process.wait(timeout)
 
@@ -100,7 +100,7 @@ class Hub:
 
     def request(self, method, path, body=None, token=None, headers=None):
         """(status, JSON or text)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         fields = dict(headers or {})
         if token:
             fields["Authorization"] = "Bearer " + token
@@ -242,6 +242,6 @@ def claims(token):
     return json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
 
 
-def raw_connection(port, timeout=30):
+def raw_connection(port, timeout=PATIENCE):
     sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
     return sock

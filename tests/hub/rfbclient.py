@@ -14,7 +14,7 @@ def at_socket(address, **options):
     """(client, socket) at a port or a unix socket."""
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     sock = socket.socket(family)
-    sock.settimeout(30)
+    sock.settimeout(60)
     sock.connect(address)
 
     def receive(timeout):
@@ -61,7 +61,7 @@ class Rfb:
         if not good:
             raise Refused(self._exactly(struct.unpack(">I", self._exactly(4))[0]).decode())
 
-    def _exactly(self, size, timeout=20):
+    def _exactly(self, size, timeout=60):
         end = time.monotonic() + timeout
         while len(self.buffer) < size:
             piece = self._receive(max(0.05, end - time.monotonic()))
@@ -74,7 +74,7 @@ class Rfb:
     def request(self, incremental=True):
         self._send(struct.pack(">BBHHHH", 3, incremental, 0, 0, self.width, self.height))
 
-    def update(self, timeout=20):
+    def update(self, timeout=60):
         """Takes one message of the server's."""
         kind = self._exactly(1, timeout)[0]
         if kind == 1:
@@ -111,12 +111,12 @@ class Rfb:
     def pixel(self, x, y):
         return "#%02x%02x%02x" % tuple(self.pixels[4 * (y * self.width + x):][:3])
 
-    def until(self, sees, timeout=20):
+    def until(self, sees, timeout=60):
         end = time.monotonic() + timeout
         while not sees():
             self.update(max(0.1, end - time.monotonic()))
 
-    def sees(self, colour, timeout=20, at=(5, 5)):
+    def sees(self, colour, timeout=60, at=(5, 5)):
         self.until(lambda: self.pixel(*at) == colour, timeout)
 
     def key(self, keysym, down=None):

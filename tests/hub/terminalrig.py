@@ -3,7 +3,7 @@
 import time
 from urllib.parse import quote
 
-from hubrig import pb
+from hubrig import PATIENCE, pb
 from rig import Agent, Runtime
 from wsclient import WebSocket
 
@@ -63,7 +63,7 @@ class Viewer:
                 raise EOFError
             self.end += n
 
-    def frame(self, timeout=20):
+    def frame(self, timeout=PATIENCE):
         """(seq, data) of the next frame, once: what is sent again is passed over. None after a
         goodbye, whose reason is in closed."""
         while True:
@@ -104,7 +104,7 @@ class Viewer:
                 self.next_seq = seq + 1
                 return seq, data
 
-    def until(self, text, timeout=20):
+    def until(self, text, timeout=PATIENCE):
         """Everything that was shown so far, once the text is in it."""
         text = text.encode() if isinstance(text, str) else text
         end = time.monotonic() + timeout

@@ -1,5 +1,6 @@
 """Who may connect to NATS, and what they can and cannot do there."""
 
+import concurrent.futures
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import uuid
 
 import pytest
 
-from hubrig import HUB, Machine, NatsClient, NatsError, pb, run, wait_until
+from hubrig import HUB, PATIENCE, Machine, NatsClient, NatsError, pb, run, wait_until
 
 
 def refused(connect):
@@ -110,16 +111,17 @@ def test_only_one_process_of_a_machine_is_let_in(hub):
 
 
 def test_after_a_crash_the_next_process_waits_for_the_lease(hub):
-    first = hub.machine().online()
+    first = hub.machine()
+    began = time.monotonic()  # before its last sign of life
+    first.online()
     first.nats.close()
     second = Machine(hub, first.credentials)
-    began = time.monotonic()
     while True:
         try:
             second.connect()
             break
         except NatsError:
-            assert time.monotonic() - began < 25
+            assert time.monotonic() - began < PATIENCE
             time.sleep(0.5)
     assert time.monotonic() - began > 15
     second.announce()
@@ -133,7 +135,7 @@ def test_revoking_cuts_off_at_once_and_for_good(hub):
     bulk.connect()
     other = hub.machine().online()
     run("revoke", "--data", hub.data, machine.id)
-    wait_until(lambda: machine.nats.closed and bulk.nats.closed, 5, what="both sessions to be cut")
+    wait_until(lambda: machine.nats.closed and bulk.nats.closed, what="both sessions to be cut")
     assert hub.state(machine.id) == "revoked"
     assert "Authorization Violation" in refused(machine.connect)
     assert not other.nats.closed
@@ -196,15 +198,25 @@ def nats_password(hub):
 
 
 def test_connecting_in_a_loop_is_held_back(hub):
+    """60 at once, then 2 a second. Many at a time, for a busy machine does not make 2 a second of them
+    one after another."""
     machine = hub.machine()
-    granted = 0
-    for _ in range(90):
+    began, granted, refusals = time.monotonic(), 0, 0
+
+    def connect(_):
         try:
-            machine.connect().nats.close()
-            granted += 1
+            NatsClient(hub.nats_port, token=machine.bearer,
+                       name=f"opengeni-agent/connection/{machine.instance}").close()
+            return True
         except (NatsError, OSError):
-            pass
-    assert 55 <= granted < 85
+            return False
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        while not refusals and granted < 1000:
+            outcomes = list(pool.map(connect, range(30)))
+            granted += sum(outcomes)
+            refusals += len(outcomes) - sum(outcomes)
+    assert refusals and 55 <= granted <= 61 + 2 * (time.monotonic() - began)
     hub.machine().online()
 
 
@@ -217,11 +229,11 @@ def test_a_flood_of_events_is_cut_off_and_harms_nobody(hub):
             flooder.nats.send(data * 2000)
     except OSError:
         pass
-    wait_until(lambda: flooder.nats.closed, 10, what="the flooder to be cut off")
+    wait_until(lambda: flooder.nats.closed, what="the flooder to be cut off")
     other.heartbeat()
     other.nats.flush()
     assert hub.state(other.id) == "online"
-    assert hub.state(flooder.id) == "offline"
+    wait_until(lambda: hub.state(flooder.id) == "offline", what="the flooder to be offline")
     assert "Authorization Violation" in refused(flooder.connect)
     assert hub.metric("nats_up") == 1
 
@@ -243,7 +255,7 @@ def test_violations_do_not_fill_the_log(hub):
     for _ in range(3000):
         machine.nats.publish("agent.of.somebody.else", b"x")
     machine.nats.flush()
-    wait_until(lambda: "Publish Violation" in hub.log(), 10)
+    wait_until(lambda: "Publish Violation" in hub.log())
     time.sleep(1)
     assert 1 <= hub.log().count("Publish Violation") <= 30
     assert hub.state(machine.id) == "online"
@@ -314,8 +326,8 @@ def test_a_missing_or_wrong_server_program_is_named(tmp_path):
 def test_the_server_is_started_again_when_it_dies(hub):
     machine = hub.machine().online()
     os.kill(server_pid(hub), signal.SIGKILL)
-    wait_until(lambda: machine.nats.closed, 5)
-    wait_until(lambda: hub.metric("nats_connects_total") == 2 and hub.get("/healthz")[0] == 200, 10)
+    wait_until(lambda: machine.nats.closed)
+    wait_until(lambda: hub.metric("nats_connects_total") == 2 and hub.get("/healthz")[0] == 200)
     machine.online()
 
 
@@ -353,5 +365,5 @@ def test_the_server_does_not_outlive_the_hub(hub):
                 return f.read().split(")")[1].split()[0] == "Z"
         except OSError:
             return True
-    wait_until(gone, 5, what="nats-server to end with the hub")
+    wait_until(gone, what="nats-server to end with the hub")
     hub.start()

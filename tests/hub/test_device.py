@@ -1,5 +1,6 @@
 """A machine is let in by a code: the hub's page and commands, and opengeni-agent connect."""
 
+import concurrent.futures
 import html.parser
 import json
 import os
@@ -135,7 +136,7 @@ def test_a_person_lets_a_machine_in_on_the_page(hub, tmp_path):
 def test_the_page_can_be_used_by_nobody_else(hub):
     """No framing, no script, no referrer, nothing loaded, nothing kept."""
     import http.client
-    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
     code = urllib.parse.quote("\"><script>alert(1)</script>")
     for path in ("/device", "/device?user_code=" + code):
         connection.request("GET", path)
@@ -211,6 +212,17 @@ def test_a_code_is_good_once(hub):
     assert hub.show(again["credentials"]["agentId"])["name"] == "box"
 
 
+def until_429(request):
+    """Each status until the hub finds that these are too many. Several are under way at a time: a busy
+    machine might be slower, one after another, than what the hub allows."""
+    statuses = []
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        while 429 not in statuses and len(statuses) < 400:
+            statuses += pool.map(lambda _: request(), range(10))
+    assert 429 in statuses, statuses
+    return statuses
+
+
 def test_requests_that_are_wrong_or_too_many(hub):
     for change in ({"workspaceId": None}, {"workspaceId": 5}, {"publicKey": ""}, {"os": "beos"},
                    {"arch": "mips"}, {"machineName": ""}, {"machineName": "n" * 257}):
@@ -220,10 +232,10 @@ def test_requests_that_are_wrong_or_too_many(hub):
     assert status == 404 and "workspace" in answer["error"]["message"]
     for body in ({}, {"deviceCode": ""}, {"deviceCode": "x" * 257}, {"deviceCode": 1}, []):
         assert hub.post("/v1/enrollments/device/poll", body)[0] == 400, body
-    statuses = [ask(hub)[0] for _ in range(14)]
-    assert statuses[:10] == [201] * 10 and 429 in statuses
-    statuses = [hub.post("/v1/enrollments/device/poll", {"deviceCode": "x"})[0] for _ in range(80)]
-    assert statuses[:60] == [200] * 60 and 429 in statuses[60:]
+    statuses = until_429(lambda: ask(hub)[0])
+    assert statuses[:10] == [201] * 10
+    statuses = until_429(lambda: hub.post("/v1/enrollments/device/poll", {"deviceCode": "x"})[0])
+    assert statuses[:60] == [200] * 60
 
 
 def test_ctrl_c_leaves_nothing_behind(hub, tmp_path):
@@ -247,7 +259,7 @@ def test_over_tls_with_a_private_ca(tmp_path):
     hub = Hub(tmp_path / "hub", "--tls", start=False)
     hub.spawn()
     try:
-        wait_until(lambda: os.path.exists(hub.data + "/hub.json"), 20)
+        wait_until(lambda: os.path.exists(hub.data + "/hub.json"))
         url = f"https://localhost:{hub.port}"
         process = subprocess.Popen(
             [AGENT, "--api-url", url, "--ca-file", hub.data + "/tls/ca.pem", "connect",

@@ -75,7 +75,7 @@ def test_a_machine_that_is_well(hub, tmp_path):
         agent = subprocess.Popen([AGENT, "run"], env=home.environment, stdin=subprocess.DEVNULL,
                                  stdout=log, stderr=log)
     try:
-        wait_until(lambda: "online" in home.agent("status").stdout, 30, what="the machine to be online")
+        wait_until(lambda: "online" in home.agent("status").stdout, what="the machine to be online")
         found = lines(home, expected=0)
         assert only(found, "link")[0] == "ok" and "online for" in only(found, "link")[1]
         assert only(found, "broker")[0] == "ok" and "WebSocket opened" in only(found, "broker")[1]
@@ -88,7 +88,7 @@ def test_a_machine_that_is_well(hub, tmp_path):
             assert secret not in text.stdout + text.stderr + json.dumps(found)
     finally:
         agent.terminate()
-        agent.wait(20)
+        agent.wait(60)
     assert only(lines(home), "agent")[0] == "warn"
 
 
@@ -184,7 +184,7 @@ def test_the_trust_store_of_the_environment_is_used(tmp_path):
     hub = Hub(tmp_path / "hub", "--tls", start=False)
     hub.spawn()
     try:
-        wait_until(lambda: os.path.exists(hub.data + "/hub.json"), 20)
+        wait_until(lambda: os.path.exists(hub.data + "/hub.json"))
         home, url = Home(tmp_path), f"https://localhost:{hub.port}"
         trusted = {"SSL_CERT_FILE": hub.data + "/tls/ca.pem"}
         done = home.agent("--api-url", url, "connect", "--token", "-", stdin=hub.token(), **trusted)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from hubrig import HUB, run
+from hubrig import HUB, run, wait_until
 from test_connect import AGENT, Home, url_of
 from test_device import Connecting, workspace
 
@@ -25,13 +25,12 @@ class Interrupted:
 
     def end(self, number):
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=60)
         return self.process.returncode, out, err
 
 
 def wait_for_fault(hub, name, times=1):
-    from hubrig import wait_until
-    wait_until(lambda: len(re.findall(f"fault={name}\\b", hub.log())) >= times, 30, what=f"the fault {name}")
+    wait_until(lambda: len(re.findall(f"fault={name}\\b", hub.log())) >= times, what=f"the fault {name}")
 
 
 def nothing_left(home):

@@ -9,7 +9,7 @@ import time
 from hubrig import raw_connection, wait_until
 
 
-def ask(port, data, timeout=30):
+def ask(port, data, timeout=60):
     sock = raw_connection(port, timeout)
     try:
         sock.sendall(data)
@@ -94,7 +94,7 @@ def test_slow_requests_are_ended(hub):
     silent = raw_connection(hub.port)
     began = time.monotonic()
     ended = set()
-    while len(ended) < 3 and time.monotonic() - began < 40:
+    while len(ended) < 3 and time.monotonic() - began < 90:
         for name, sock, drip in (("head", head, b"X: y\r\n"), ("body", body, b" "),
                                  ("silent", silent, b"")):
             if name in ended:
@@ -126,7 +126,7 @@ def test_a_thousand_idle_connections(hub):
     assert hub.get("/healthz")[0] == 200
     assert hub.exchange(hub.token())[0] == 201
     assert rss(hub) - before < 12 * 1024
-    wait_until(lambda: hub.metric("http_connections") < 20, 40, step=0.5)
+    wait_until(lambda: hub.metric("http_connections") < 20, 90, step=0.5)
     for sock in idle + slow:
         sock.close()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -167,13 +167,13 @@ def test_clients_that_leave_early_leave_nothing_behind(hub):
         sock.sendall(b"POST /v1/enrollments/token/exchange HTTP/1.1\r\nHost: x\r\n"
                      b"Content-Length: %d\r\n\r\n" % len(body) + body[:i % (len(body) + 1)])
         sock.close()
-    wait_until(lambda: hub.metric("http_connections") < 10, 20)
+    wait_until(lambda: hub.metric("http_connections") < 10)
     assert hub.get("/healthz")[0] == 200
 
 
 def test_many_requests_on_one_connection(hub):
     import http.client
-    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
     for _ in range(50):
         connection.request("GET", "/healthz")
         assert connection.getresponse().read() == b"ok\n"

@@ -60,7 +60,7 @@ def rows(page):
 
 
 def connected(page):
-    wait_until(lambda: page.evaluate("window.state") == "connected", 60, 0.1, what="the page's view")
+    wait_until(lambda: page.evaluate("window.state") == "connected", step=0.1, what="the page's view")
 
 
 def test_a_browser_shows_and_drives_the_desktop(screen, serve, view, browse, tmp_path):
@@ -78,16 +78,16 @@ def test_a_browser_shows_and_drives_the_desktop(screen, serve, view, browse, tmp
         return len({pixel for row in shot[:200] for pixel in row}) > 1 and \
             [row[:290] for row in shown[:210]] == [row[:290] for row in shot[:210]]
 
-    wait_until(same, 30, 0.2, what="the same picture in the browser")
+    wait_until(same, step=0.2, what="the same picture in the browser")
     receiver = Receiver(screen, tmp_path)
     left, top = page.evaluate("(() => { const r = document.querySelector('#screen canvas')"
                               ".getBoundingClientRect(); return [r.left, r.top]; })()")
     page.click(left + 100, top + 90)
-    wait_until(lambda: receiver.buttons() == [(1, 1, 100, 90), (-1, 1, 100, 90)], 20,
+    wait_until(lambda: receiver.buttons() == [(1, 1, 100, 90), (-1, 1, 100, 90)],
                what="the click")
     page.key("a", "KeyA", 65, "a")
     page.key("Enter", "Enter", 13, "\r")
-    wait_until(lambda: receiver.keys() == ["+a", "-a", "+Return", "-Return"], 20, what="the keys")
+    wait_until(lambda: receiver.keys() == ["+a", "-a", "+Return", "-Return"], what="the keys")
 
 
 def test_a_browser_only_looks_without_consent(screen, serve, view, browse, tmp_path):

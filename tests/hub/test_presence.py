@@ -15,7 +15,7 @@ def test_a_machine_goes_through_its_states(hub):
     assert shown["version"] == "1.2.3" and shown["metrics"]["load1"] == 0.5
     assert shown["metrics"]["mem_total"] == 1 << 30 and shown["uptime_ms"] == 1000
     assert shown["hello"]["capabilities"]["exec"] is True
-    assert abs(shown["seen_ms"] / 1000 - time.time()) < 5
+    assert abs(shown["seen_ms"] / 1000 - time.time()) < 30
     # the list is short; all of it is there on request
     listed = hub.admin("GET", "/api/machines")[1]["machines"]
     assert len(listed) == 1 and set(listed[0]) < set(shown)
@@ -27,7 +27,7 @@ def test_a_machine_goes_through_its_states(hub):
     whole = hub.admin("GET", "/api/machines?detail=whole")[1]["machines"]
     assert set(whole[0]) == set(shown)
     machine.goodbye(reason=3)
-    wait_until(lambda: hub.state(machine.id) == "offline", 5)
+    wait_until(lambda: hub.state(machine.id) == "offline")
     assert hub.show(machine.id)["goodbye_reason"] == 3
     machine.heartbeat()
     machine.nats.flush()
@@ -36,12 +36,13 @@ def test_a_machine_goes_through_its_states(hub):
 
 
 def test_silence_is_noticed_after_twenty_seconds(hub):
-    machine = hub.machine().online()
+    machine = hub.machine()
     began = time.monotonic()
-    wait_until(lambda: hub.state(machine.id) == "offline", 30, step=0.2)
+    machine.online()
+    wait_until(lambda: hub.state(machine.id) == "offline", step=0.2)
     assert 18 < time.monotonic() - began
     machine.heartbeat()  # the connection was there all the time
-    wait_until(lambda: hub.state(machine.id) == "online", 5)
+    wait_until(lambda: hub.state(machine.id) == "online")
 
 
 def test_what_was_seen_survives_a_restart(hub):
@@ -109,7 +110,7 @@ def test_impossible_figures_are_made_harmless(hub):
     machine = hub.machine().online()
     machine.heartbeat(cpu_percent=float("nan"), load1=float("inf"), mem_total_bytes=2**64 - 1)
     machine.nats.flush()
-    wait_until(lambda: hub.show(machine.id)["metrics"]["cpu_percent"] == 0, 5)
+    wait_until(lambda: hub.show(machine.id)["metrics"]["cpu_percent"] == 0)
     shown = hub.show(machine.id)["metrics"]
     assert shown["load1"] == 0 and shown["mem_total"] == 2**53 - 1
 
@@ -123,7 +124,7 @@ def test_bytes_that_are_no_message_change_nothing(hub):
         machine.nats.publish(machine.prefix + ".hello", data)
         machine.nats.publish(machine.prefix + ".events", data)
     machine.nats.flush()
-    wait_until(lambda: hub.metric("messages_bad_total") > 8, 5)
+    wait_until(lambda: hub.metric("messages_bad_total") > 8)
     shown = hub.show(machine.id)
     assert shown["state"] == "online"
     big = pb.Hello(agent_version="big", workspace_root="r" * 20000).SerializeToString()
@@ -232,11 +233,11 @@ def test_a_server_of_ones_own(make_hub, tmp_path):
         first.start()
         machine.heartbeat()
         machine.nats.flush()
-        wait_until(lambda: first.state(machine.id) == "online", 5)
+        wait_until(lambda: first.state(machine.id) == "online")
         assert not machine.nats.closed
         server.restart()
         wait_until(lambda: first.get("/healthz")[0] == 200 and first.metric(
-            "nats_connects_total") == 2, 10)
+            "nats_connects_total") >= 2)
         machine.online()
         NatsClient(server.port, token=first.file("control.token").strip())
     finally:

@@ -31,7 +31,7 @@ class End:
         self.socket.send(b"\x03" + pb.StreamFrame(channel_id=self.channel, seq=seq, data=data,
                                                   produced_at_ms=1).SerializeToString())
 
-    def receive(self, timeout=10):
+    def receive(self, timeout=60):
         message = self.socket.receive(timeout)
         kind = {3: pb.StreamFrame, 4: pb.StreamClose, 5: pb.DesktopInput}[message[0]]
         return kind.FromString(message[1:])
@@ -60,7 +60,7 @@ def test_a_terminal_goes_through(hub):
     assert v.receive().reason == 2
     with pytest.raises(EOFError):
         v.receive()
-    wait_until(lambda: "opengeni_relay_live_channels 0" in hub.get("/metrics")[1], 5)
+    wait_until(lambda: "opengeni_relay_live_channels 0" in hub.get("/metrics")[1])
 
 
 def test_channels_ports_and_machines_are_apart(hub):
@@ -101,7 +101,7 @@ def test_a_revoked_machine_is_cut_off_from_the_relay(hub):
     run("revoke", "--data", hub.data, credentials["agentId"])
     for end in (a, v):
         with pytest.raises(EOFError):
-            end.receive(timeout=5)
+            end.receive()
     assert "revoked" in agent(hub, credentials).ack.error.message
 
 
@@ -129,7 +129,7 @@ def test_messages_in_pieces_of_all_sizes_arrive_whole(hub):
     for seq, size in enumerate((0, 1, 125, 126, 65535, 65536, 200000, 4 << 20)):
         data = os.urandom(size)
         a.frame(seq, data)
-        got = v.receive(timeout=20)
+        got = v.receive()
         assert got.seq == seq and got.data == data
     message = b"\x03" + pb.StreamFrame(channel_id="ch-1", seq=99, data=b"x" * 1000).SerializeToString()
     a.socket.send(message[:300], opcode=2, final=False)
@@ -179,7 +179,7 @@ def test_a_slow_viewer_loses_nothing_and_costs_little(hub):
         assert int(f.read().split("VmRSS:")[1].split()[0]) < 60 * 1024
     got, seen, expect = hashlib.sha256(), 0, 0
     while seen < total:
-        frame = v.receive(timeout=30)
+        frame = v.receive()
         assert frame.seq == expect
         expect += 1
         got.update(frame.data)

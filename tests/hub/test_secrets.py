@@ -113,12 +113,12 @@ class Life:
         with open(log, "wb") as f:
             self.process = subprocess.Popen([AGENT, "run"], env=self.home.environment, stdin=subprocess.DEVNULL,
                                             stdout=f, stderr=f)
-        wait_until(lambda: "online for" in self.agent("status").stdout, 30, what="the machine to be online")
+        wait_until(lambda: "online for" in self.agent("status").stdout, what="the machine to be online")
 
     def work(self, credentials):
         runtime = Runtime(None, agent=credentials["agent_id"], workspace=credentials["workspace_id"],
                           client=self.hub.control())
-        wait_until(lambda: runtime.instance, 20, what="a heartbeat, by which the machine is addressed")
+        wait_until(lambda: runtime.instance, what="a heartbeat, by which the machine is addressed")
         look = "env; tr '\\0' ' ' </proc/$PPID/cmdline; tr '\\0' ' ' </proc/$PPID/environ"
         done = runtime.call("exec", fenced=True, command=[look], shell=True)
         assert done.exit_code == 0 and b"PATH=" in done.stdout
@@ -136,7 +136,7 @@ class Life:
 
     def stop(self):
         self.process.terminate()
-        assert self.process.wait(20) == 0
+        assert self.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("way", ["token on the command line", "token from a file", "token in the environment of run",
@@ -176,7 +176,7 @@ def test_no_secret_is_seen_by_others(hub, tmp_path, way):
         credentials = connection["credentials"]
         life.work(credentials)
         assert life.agent("disconnect", connection["connection_id"]).returncode == 0
-        wait_until(lambda: hub.state(credentials["agent_id"]) == "offline", 30, what="the goodbye")
+        wait_until(lambda: hub.state(credentials["agent_id"]) == "offline", what="the goodbye")
         life.stop()
     finally:
         watch.end()

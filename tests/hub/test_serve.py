@@ -20,7 +20,7 @@ def test_stop_is_clean_and_quick(hub):
     hub.machine().online()
     began = time.monotonic()
     assert hub.stop() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert "stopping" in hub.log()
     for name in ("hub.sock", "hub.json"):
         assert not os.path.exists(os.path.join(hub.data, name))
@@ -81,9 +81,9 @@ def test_directories_that_are_not_private_are_refused(make_hub, tmp_path):
 def test_root_works_as_the_owner(make_hub, tmp_path):
     hub = make_hub()
     hub.stop()
-    os.chmod(tmp_path, 0o755)
+    os.chmod(tmp_path, 0o700)
     directory = tmp_path
-    while str(directory) != "/tmp":
+    while directory != directory.parent and not os.stat(directory).st_mode & 0o001:
         os.chmod(directory, 0o755)
         directory = directory.parent
     for name in [""] + os.listdir(hub.data):
@@ -224,12 +224,12 @@ def test_reload_takes_over_a_new_certificate(tls_hub, tmp_path):
                    check=True, capture_output=True)
     shutil.copy(tmp_path / "k", tmp_path / "server.key")
     hub.process.send_signal(signal.SIGHUP)  # key and certificate do not fit: nothing changes
-    wait_until(lambda: "keeping the old" in hub.log(), 5)
+    wait_until(lambda: "keeping the old" in hub.log())
     assert server_certificate(hub, hub.port, "hub.example") == first
     shutil.copy(tmp_path / "c", tmp_path / "server.pem")
     hub.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: server_certificate(hub, hub.port, "hub.example") != first, 5)
-    wait_until(lambda: server_certificate(hub, hub.agents_port, "hub.example") != first, 5)
+    wait_until(lambda: server_certificate(hub, hub.port, "hub.example") != first)
+    wait_until(lambda: server_certificate(hub, hub.agents_port, "hub.example") != first)
     assert hub.process.pid == pid
 
 
@@ -252,7 +252,7 @@ def test_programs_of_the_same_user_find_the_hub(make_hub, tmp_path):
     runtime.mkdir(mode=0o700)
     hub = make_hub(environment={"XDG_RUNTIME_DIR": str(runtime)})
     path = runtime / "opengeni-hub.json"
-    wait_until(path.exists, 5)
+    wait_until(path.exists)
     found = json.loads(path.read_text())
     assert path.stat().st_mode & 0o777 == 0o600
     assert found == json.loads(hub.file("hub.json"))
@@ -282,7 +282,7 @@ def test_a_hub_on_all_addresses_is_found_by_one_that_its_certificate_names(make_
 def test_the_service_manager_is_told(make_hub, tmp_path):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.bind(str(tmp_path / "notify"))
-    listener.settimeout(10)
+    listener.settimeout(60)
     hub = make_hub(environment={"NOTIFY_SOCKET": str(tmp_path / "notify"),
                                 "WATCHDOG_USEC": "5000000"})
     assert listener.recv(100) == b"READY=1"
@@ -290,7 +290,7 @@ def test_the_service_manager_is_told(make_hub, tmp_path):
     hub.process.send_signal(signal.SIGTERM)
     while listener.recv(100) != b"STOPPING=1":
         pass
-    assert hub.process.wait(10) == 0
+    assert hub.process.wait(60) == 0
 
 
 def test_a_copy_made_while_serving_is_a_working_hub(hub, tmp_path):

@@ -61,8 +61,7 @@ def test_a_person_works_in_a_terminal(bench):
     screen.type("echo $((6*7)) $TERM; stty size\r")
     screen.sees("42 xterm-256color\r\n30 100\r\n")
     screen.resize(132, 43)
-    wait_until(lambda: "pty_resize" in [r.WhichOneof("op") for r in bench.machine.requests[1:]])
-    time.sleep(0.1)
+    wait_until(lambda: any(r.pty_resize.cols == 132 for r in list(bench.machine.requests)), what="the new size")
     screen.type("stty size\r")
     screen.sees("43 132\r\n")
     screen.type("exit 7\r")
@@ -197,7 +196,7 @@ def test_without_a_reader_the_terminal_ends(bench):
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.readline()
     process.stdout.close()
-    assert process.wait(15) == 255
+    assert process.wait(60) == 255
     wait_until(lambda: not bench.machine.terminals, what="the end of yes")
 
 
@@ -214,10 +213,10 @@ def test_a_relay_that_is_killed_loses_nothing(bench):
         time.sleep(0.1)
     screen.sees("the relay is away")
     bench.hub.start()
-    screen.sees("connected again", timeout=20)
+    screen.sees("connected again")
     for i in range(10):
         screen.type(f"c{i}\r")
-    screen.sees("got-30-c9.", timeout=20)
+    screen.sees("got-30-c9.")
     got = re.findall(rb"got-(\d+)-(\w+)\.", screen.text)
     wanted = [a + str(i) for a in "abc" for i in range(10)]
     assert [g[1].decode() for g in got] == wanted
@@ -239,7 +238,7 @@ def test_a_cut_connection_is_made_again_unseen(bench):
 def test_a_second_viewer_takes_the_terminal_over(bench):
     first = bench.prompt("--scope", "both")
     second = bench.shell("--scope", "both")
-    assert first.wait(30) == 255
+    assert first.wait(60) == 255
     first.sees("another viewer has taken this terminal over")
     second.type("echo still $((1+1))\r")
     second.sees("still 2\r\n")
@@ -256,7 +255,7 @@ def test_output_faster_than_it_is_read(bench):
     with open(f"/proc/{process.pid}/status") as f:
         assert int(f.read().split("VmRSS:")[1].split()[0]) < 64 * 1024
     out = process.stdout.read()
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert out.count(b"x") == 33554432 and out.endswith(b"end\n")
 
 
@@ -287,7 +286,7 @@ def test_a_machine_that_goes_away(bench):
     wait_until(lambda: len(bench.machine.requests) > 1, what="the size of the window")
     bench.machine.gone()
     bench.hub.kill()
-    assert process.wait(30) == 255
+    assert process.wait(60) == 255
     assert b"stays away" in process.stderr.read()
     terminal.stopping = True
 
@@ -354,12 +353,12 @@ def test_no_hub_to_ask(bench, tmp_path):
     environment = bench.environment()
     environment.update(HOME=str(tmp_path), XDG_RUNTIME_DIR=str(tmp_path), XDG_STATE_HOME=str(tmp_path))
     del environment["OPENGENI_HUB"]
-    done = subprocess.run([CTL, "shell", bench.machine.id, "cat"], env=environment, timeout=30,
+    done = subprocess.run([CTL, "shell", bench.machine.id, "cat"], env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert done.returncode == 125 and b"--hub" in done.stderr
     wait_until(lambda: not bench.machine.terminals)
     environment["OPENGENI_HUB"] = "http://127.0.0.1:1"
-    done = subprocess.run([CTL, "shell", bench.machine.id, "cat"], env=environment, timeout=30,
+    done = subprocess.run([CTL, "shell", bench.machine.id, "cat"], env=environment, timeout=60,
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert done.returncode == 125 and b"http://127.0.0.1:1" in done.stderr
 
@@ -373,5 +372,5 @@ def test_the_hub_of_this_machine_is_found(bench, tmp_path):
     (state / "opengeni-hub").symlink_to(bench.hub.data)
     environment.update(XDG_STATE_HOME=str(state), XDG_RUNTIME_DIR="", HOME=str(tmp_path))
     done = subprocess.run([CTL, "shell", bench.machine.id, "echo", "found"], env=environment,
-                          timeout=30, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                          timeout=60, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     assert done.returncode == 0 and b"found" in done.stdout

@@ -7,8 +7,7 @@ import time
 from hubrig import pb, wait_until
 from rig import ControlError, NatsServer, Runtime
 from screen import Receiver, decode_png
-from viewrig import (ensure, helper, make_screen, mortal_screen,  # noqa: F401
-                     noise, paint, rss, screen, serve, watch)
+from viewrig import (ensure, helper, make_screen, noise, paint, rss, screen, serve, watch)
 
 
 def test_the_picture_is_the_screen(screen, serve):
@@ -98,7 +97,7 @@ def test_a_viewer_drives_the_desktop(screen, serve, tmp_path):
     viewer.key("ctrl+c")
     viewer.key("zż", is_text=True)
     viewer.send(scroll=pb.ScrollEvent(x=30, y=40, delta_y=-100))
-    wait_until(lambda: len(receiver.buttons()) == 4 and len(receiver.keys()) >= 8, 20,
+    wait_until(lambda: len(receiver.buttons()) == 4 and len(receiver.keys()) >= 8,
                what="all events")
     assert receiver.buttons() == [(1, 1, 100, 120), (-1, 1, 100, 120), (1, 4, 30, 40),
                                   (-1, 4, 30, 40)]
@@ -116,7 +115,7 @@ def test_a_thousand_events_arrive_in_order(screen, serve, tmp_path):
         if i % 50 == 0:
             paint(screen, f"#0000{i // 50:02x}")
             time.sleep(0.05)
-    wait_until(lambda: len(receiver.keys()) >= 2000, 30, what="all keys")
+    wait_until(lambda: len(receiver.keys()) >= 2000, what="all keys")
     assert [k[1:] for k in receiver.keys() if k[0] == "+"] == sent
 
 
@@ -178,8 +177,7 @@ def test_views_end_with_the_agent(screen, serve):
     assert (viewer.closed.reason, viewer.closed.message) == (1, "agent stopping")
 
 
-def test_a_screen_that_dies_is_shown_again(mortal_screen, serve):
-    screen = mortal_screen
+def test_a_screen_that_dies_is_shown_again(screen, serve):
     viewer = watch(serve(screen))
     viewer.picture()
     screen.kill()
@@ -196,7 +194,7 @@ def test_the_view_comes_back_with_the_relay(screen, serve, hub):
     hub.stop()
     paint(screen, "#aa5500")
     hub.start()
-    wait_until(lambda: machine.live() == 1, 30, what="the channel")
+    wait_until(lambda: machine.live() == 1, what="the channel")
     watch(machine, reply).sees("#aa5500")
 
 
@@ -225,7 +223,7 @@ def test_the_desktop_process_ends_without_use(screen, serve):
     time.sleep(3)
     assert first and helper(machine) == first  # somebody watches
     viewer.leave()
-    wait_until(lambda: not os.path.exists(f"/proc/{first}"), 30, what="its end")
+    wait_until(lambda: not os.path.exists(f"/proc/{first}"), what="its end")
     viewer = watch(machine)  # and it is there again when it is needed
     paint(screen, "#abcdef")
     viewer.sees("#abcdef")
@@ -243,11 +241,11 @@ def becomes(machine, code, retryable, text):
     def is_so():
         error = error_of(machine)
         return error and (error.code, error.retryable) == (code, retryable) and text in error.message
-    wait_until(is_so, 30, what=f"{code} {text}")
+    wait_until(is_so, what=f"{code} {text}")
 
 
-def test_failures_are_told(mortal_screen, serve):
-    machine = serve(mortal_screen)
+def test_failures_are_told(screen, serve):
+    machine = serve(screen)
     machine.agent.edit_document(relay_token="ogr_nonsense")
     becomes(machine, "STREAM", False, "agent token")
     before = machine.live()
@@ -256,5 +254,5 @@ def test_failures_are_told(mortal_screen, serve):
     machine.agent.edit_document(relay_url="")
     becomes(machine, "UNSUPPORTED", False, "no relay stream registrar is wired")
     assert machine.live() == before
-    mortal_screen.kill()
+    screen.kill()
     becomes(machine, "UNSUPPORTED", False, "display_unavailable")

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from hubrig import pb
+from hubrig import PATIENCE, pb
 from rfbclient import Rfb
 from screen import decode_png, screens
 from terminalrig import Machine, Viewer
@@ -26,12 +26,6 @@ def screen(make_screen):
 
 
 @pytest.fixture
-def mortal_screen(make_screen):
-    """For who ends it: nobody else takes its number meanwhile."""
-    return make_screen(number=random.randrange(20000, 60000))
-
-
-@pytest.fixture
 def serve(hub, tmp_path):
     made = []
 
@@ -48,7 +42,7 @@ def serve(hub, tmp_path):
 class Watcher(Viewer):
     """Sees pictures."""
 
-    def picture(self, timeout=20):
+    def picture(self, timeout=PATIENCE):
         """The next one; None when the other end has said goodbye."""
         frame = self.frame(timeout)
         if frame is None:
@@ -56,7 +50,7 @@ class Watcher(Viewer):
         assert bytes(frame[1][:8]) == PNG
         return bytes(frame[1])
 
-    def until(self, sees, timeout=20, **options):
+    def until(self, sees, timeout=PATIENCE, **options):
         """The first picture whose rows satisfy sees(rows)."""
         end = time.monotonic() + timeout
         while True:
@@ -64,7 +58,7 @@ class Watcher(Viewer):
             if sees(rows):
                 return rows
 
-    def sees(self, colour, timeout=20):
+    def sees(self, colour, timeout=PATIENCE):
         return self.until(lambda rows: "#%02x%02x%02x" % rows[5][5] == colour, timeout, only_rows=6)
 
     def count(self, seconds):
@@ -143,12 +137,14 @@ def rss(machine):
 
 def helper(machine):
     """The pid of the agent's desktop process, or None."""
-    children = f"/proc/{machine.agent.process.pid}/task/*/children"
-    for pid in " ".join(open(path).read() for path in glob.glob(children)).split():
-        try:
-            with open(f"/proc/{pid}/comm") as f:
-                if f.read().startswith("opengeni-agent-"):
-                    return int(pid)
+    for path in glob.glob(f"/proc/{machine.agent.process.pid}/task/*/children"):
+        try:  # threads come and go
+            with open(path) as f:
+                children = f.read().split()
+            for pid in children:
+                with open(f"/proc/{pid}/comm") as f:
+                    if f.read().startswith("opengeni-agent-"):
+                        return int(pid)
         except OSError:
             pass
     return None

@@ -191,7 +191,7 @@ class Page:
             except (EOFError, OSError, AssertionError):
                 pass
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self._kill()
 

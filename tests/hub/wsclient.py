@@ -13,7 +13,7 @@ class Refused(Exception):
 
 
 class WebSocket:
-    def __init__(self, port, path, timeout=10, headers=""):
+    def __init__(self, port, path, timeout=60, headers=""):
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock.sendall((f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
@@ -54,7 +54,7 @@ class WebSocket:
         data, self.buffer = self.buffer[:size], self.buffer[size:]
         return data
 
-    def receive(self, timeout=10):
+    def receive(self, timeout=60):
         """The next binary message; EOFError when the connection has ended."""
         self.sock.settimeout(timeout)
         message = b""

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 
-from rig import pb, wait_until
+from rig import PATIENCE, pb, wait_until
 
 GREETING = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -194,12 +194,12 @@ class FakeRelay:
             produced_at_ms=int(time.time() * 1000)).SerializeToString())
         channel.typed += 1
 
-    def sees(self, id, text, timeout=30):
+    def sees(self, id, text, timeout=PATIENCE):
         wait_until(lambda: id in self.channels and text.encode() in self.channels[id].text, timeout,
                    what=f"{text!r} on the terminal")
 
     def is_live(self, id):
         return id in self.channels and self.channels[id].connection is not None
 
-    def wait_live(self, *ids, timeout=40):
+    def wait_live(self, *ids, timeout=PATIENCE):
         wait_until(lambda: all(map(self.is_live, ids)), timeout, what="the channels to be registered")

@@ -4,9 +4,14 @@ between them and the wire. It shares no code with the agent."""
 import json
 import os
 import queue
+import signal
 import socket
 import threading
 import time
+
+# The longest that anything is waited for: a machine with other work to do is slow, and only what never
+# comes takes so long.
+PATIENCE = 60
 
 
 class NatsError(Exception):
@@ -15,7 +20,7 @@ class NatsError(Exception):
 
 class NatsClient:
     def __init__(self, port, token=None, user=None, password=None, name="test", host="127.0.0.1"):
-        self.sock = socket.create_connection((host, port), timeout=10)
+        self.sock = socket.create_connection((host, port), timeout=PATIENCE)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.sock.makefile("rb")
         self.lock = threading.Lock()
@@ -97,7 +102,7 @@ class NatsClient:
         head = f"PUB {subject} {reply} {len(data)}\r\n" if reply else f"PUB {subject} {len(data)}\r\n"
         self.send(head.encode() + data + b"\r\n")
 
-    def flush(self, timeout=10):
+    def flush(self, timeout=PATIENCE):
         self.send(b"PING\r\n")
         self.pongs.get(timeout=timeout)
 
@@ -109,7 +114,7 @@ class NatsClient:
         self.publish(subject, data, reply)
         return reply, waiter
 
-    def request(self, subject, data, timeout=10):
+    def request(self, subject, data, timeout=PATIENCE):
         reply, waiter = self.send_request(subject, data)
         try:
             body, headers = waiter.get(timeout=timeout)
@@ -130,7 +135,7 @@ class NatsClient:
         self.sock.close()
 
 
-def wait_until(condition, timeout=10, step=0.02, what="it"):
+def wait_until(condition, timeout=PATIENCE, step=0.02, what="it"):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + timeout
     while True:
@@ -140,3 +145,17 @@ def wait_until(condition, timeout=10, step=0.02, what="it"):
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {timeout} s")
         time.sleep(step)
+
+
+def freeze(process):
+    """SIGSTOP, and back when it has come to that: for a moment after the signal threads still run."""
+    def stopped(task):
+        try:
+            with open(f"/proc/{process.pid}/task/{task}/stat") as f:
+                return f.read().rsplit(")", 1)[1].split()[0] == "T"
+        except OSError:
+            return True  # a thread that has ended
+
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: all(map(stopped, os.listdir(f"/proc/{process.pid}/task"))), step=0.002,
+               what="the process to stop")

@@ -79,7 +79,7 @@ def test_a_server_that_comes_later_is_found(find, make_screen):
     agent, runtime = find(DISPLAY=":7")
     assert not online(agent, runtime).HasField("display")
     make_screen(number=7)
-    wait_until(lambda: shown(runtime) == ":7", 30, what="a hello with the display")
+    wait_until(lambda: shown(runtime) == ":7", what="a hello with the display")
     assert decode_png(runtime.call("desktop_screenshot").png)[:2] == (800, 600)
 
 
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_is_told_without_the_path(find, make_screen, tmp_p
     assert "wrong" not in got.desktop_unavailable_reason
     # The right cookie arrives: no socket has changed, yet it is tried again.
     os.replace(tmp_path / "cookies", tmp_path / "wrong")
-    wait_until(lambda: shown(runtime) == ":8", 40, what="a hello with the display")
+    wait_until(lambda: shown(runtime) == ":8", what="a hello with the display")
 
 
 def test_a_file_of_cookies_that_is_none_does_no_harm(find, make_screen, tmp_path):

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 
-from natsclient import NatsClient, NatsError, wait_until
+from natsclient import PATIENCE, NatsClient, NatsError, freeze, wait_until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("OG_BUILD", os.path.join(ROOT, "build"))
@@ -35,6 +35,11 @@ def _generate_messages():
     sys.path.insert(0, out)
 
 
+# A shell that starts the tests in its background ignores these for them, and so would what they start.
+for _number in (signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 _generate_messages()
 import opengeni_agent_pb2 as pb  # noqa: E402  (made just above)
 
@@ -42,11 +47,19 @@ WORKSPACE = "11111111-1111-4111-8111-111111111111"
 AGENT = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 
 
+def own_share(first, beyond):
+    """The numbers of that range that are for this process of pytest-xdist: what one test has chosen,
+    and does not use for a moment, no other one takes."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = (beyond - first) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return first + worker * share, first + (worker + 1) * share
+
+
 def free_port():
     """Below the ports that the kernel gives to clients: what is free now is still free when the
     server under test takes it, however many tests run beside this one."""
     while True:
-        port = random.SystemRandom().randrange(10000, 32000)
+        port = random.SystemRandom().randrange(*own_share(10000, 32000))
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
@@ -71,18 +84,21 @@ class NatsServer:
             f.write(f"listen: 127.0.0.1:{self.port}\n{self.config}\n")
         self.log = open(os.path.join(self.directory, f"nats-{self.port}.log"), "ab")
         self.process = subprocess.Popen([self.binary, "-c", path], stdout=self.log, stderr=self.log)
-        wait_until(self._answers, 10, what="nats-server to listen")
+        wait_until(self._answers, what="nats-server to listen")
 
     def _answers(self):
         assert self.process.poll() is None, "nats-server ended; see its log"
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE).close()
             return True
         except OSError:
             return False
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def freeze(self):
+        freeze(self.process)
 
     def reload(self, config):
         """New configuration; nats-server takes it over on SIGHUP."""
@@ -174,7 +190,7 @@ class Agent:
 
     def command(self, *arguments, **options):
         return subprocess.run([os.path.join(BIN, "opengeni-agent"), *arguments], cwd=self.root,
-                              env=self.env(), capture_output=True, text=True, timeout=60, **options)
+                              env=self.env(), capture_output=True, text=True, timeout=2 * PATIENCE, **options)
 
     def start(self, **popen):
         self.log = open(self.log_path, "ab")
@@ -188,7 +204,7 @@ class Agent:
         with open(self.log_path, errors="replace") as f:
             return f.read()
 
-    def wait_for_log(self, pattern, timeout=20):
+    def wait_for_log(self, pattern, timeout=PATIENCE):
         return wait_until(lambda: re.search(pattern, self.log_text()), timeout,
                           what=f"/{pattern}/ in the agent's log")
 
@@ -198,7 +214,7 @@ class Agent:
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def stop(self, number=signal.SIGTERM, timeout=15):
+    def stop(self, number=signal.SIGTERM, timeout=PATIENCE):
         self.process.send_signal(number)
         return self.process.wait(timeout)
 
@@ -207,7 +223,7 @@ class Agent:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             try:
-                self.process.wait(12)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -258,9 +274,14 @@ class Runtime:
         return [(s, e.going_offline) for _, s, e in list(self.events)
                 if e.WhichOneof("event") == "going_offline"]
 
-    def wait_online(self, timeout=20, after=0):
+    def wait_online(self, timeout=PATIENCE, after=0):
+        """For who was there before the agent: a hello is not repeated for those who come late."""
         return wait_until(lambda: len(self.hellos) > after and self.heartbeats(), timeout,
                           what="the agent's hello and heartbeat")
+
+    def wait_heard(self):
+        """For who may have come after the hello."""
+        return wait_until(self.heartbeats, what="the agent's heartbeat")
 
     def subject(self, fenced=False):
         return f"{self.prefix}.connection.{self.instance}.rpc" if fenced else f"{self.prefix}.rpc"
@@ -282,7 +303,7 @@ class Runtime:
                 setattr(target, name, value)
         return request
 
-    def call(self, op, /, timeout=30, fenced=False, **fields):
+    def call(self, op, /, timeout=PATIENCE, fenced=False, **fields):
         """The result message, or ControlError."""
         request = self.encode(op, **fields)
         body = self.nats.request(self.subject(fenced), request.SerializeToString(), timeout)
@@ -303,9 +324,15 @@ class Runtime:
     def ping(self, **fields):
         return self.call("ping", nonce=fields.pop("nonce", 7), **fields)
 
-    def raw(self, payload, timeout=10, fenced=False):
+    def raw(self, payload, timeout=PATIENCE, fenced=False):
         return pb.ControlResponse.FromString(self.nats.request(self.subject(fenced), payload, timeout))
 
 
-__all__ = ["AGENT", "WORKSPACE", "Agent", "ControlError", "NatsClient", "NatsError", "NatsServer",
-           "Runtime", "connection_document", "free_port", "pb", "wait_until"]
+def mark(number):
+    """An argument for sleep that no other process on the machine has: the same tests may run beside."""
+    return f"{number}{os.getpid():07d}"
+
+
+__all__ = ["AGENT", "PATIENCE", "WORKSPACE", "Agent", "ControlError", "NatsClient", "NatsError",
+           "NatsServer", "Runtime", "connection_document", "free_port", "freeze", "mark", "own_share", "pb",
+           "wait_until"]

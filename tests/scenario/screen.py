@@ -10,7 +10,8 @@ import subprocess
 import time
 import zlib
 
-from natsclient import wait_until
+from natsclient import PATIENCE, freeze, wait_until
+from rig import own_share
 
 
 class Screen:
@@ -23,9 +24,17 @@ class Screen:
         self.start()
 
     def start(self):
+        if self.number is not None:
+            return self._try()
         # By chance, not the lowest that is free: while this one is down, no other test gets its number.
-        if self.number is None:
-            self.number = random.SystemRandom().randrange(100, 10000)
+        while True:
+            self.number = random.SystemRandom().randrange(*own_share(100, 10000))
+            try:
+                return self._try()
+            except ValueError:
+                self.process.wait()  # somebody has that number
+
+    def _try(self):
         read, write = os.pipe()
         self.process = subprocess.Popen(
             ["Xvfb", self.display, "-displayfd", str(write), "-screen", "0", f"{self.size}x{self.depth}",
@@ -45,7 +54,7 @@ class Screen:
 
     def run(self, *command):
         return subprocess.run(command, env=self.environment(), check=True, capture_output=True,
-                              text=True, timeout=20).stdout
+                              text=True, timeout=PATIENCE).stdout
 
     def spawn(self, *command, **options):
         self.children.append(subprocess.Popen(command, env=self.environment(),
@@ -68,6 +77,9 @@ class Screen:
 
     def signal(self, number):
         self.process.send_signal(number)
+
+    def freeze(self):
+        freeze(self.process)
 
     def kill(self):
         for child in self.children:
@@ -116,14 +128,14 @@ class Receiver:
         with open(self.path, "wb") as out:
             screen.spawn("xev", "-geometry", f"{width}x{height}+0+0", "-event", "button",
                          "-event", "keyboard", stdout=out, stderr=subprocess.DEVNULL)
-        found = wait_until(lambda: self._window(screen), 10, what="the window of xev")
+        found = wait_until(lambda: self._window(screen), what="the window of xev")
         screen.run("xdotool", "windowfocus", "--sync", found)
 
     @staticmethod
     def _window(screen):
         found = subprocess.run(["xdotool", "search", "--onlyvisible", "--name", "Event Tester"],
                                env=screen.environment(), capture_output=True, text=True,
-                               timeout=20).stdout.split()
+                               timeout=PATIENCE).stdout.split()
         return found and found[0]
 
     def buttons(self):

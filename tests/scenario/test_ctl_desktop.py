@@ -24,7 +24,7 @@ def ctl(server, tmp_path):
 
     def run(command, *arguments, machine=MACHINE, text=True, stdin="", **options):
         return subprocess.run(
-            [CTL, "-s", f"nats://127.0.0.1:{server.port}", "--wait", "10", command, machine,
+            [CTL, "-s", f"nats://127.0.0.1:{server.port}", "--wait", "60", command, machine,
              *map(str, arguments)], cwd=tmp_path / "desk", capture_output=True, text=text,
             input=stdin if text else None, timeout=60,
             env={**environment, "HOME": str(tmp_path)}, **options)
@@ -94,7 +94,7 @@ def test_the_mouse_goes_where_it_is_told(screen, serve, ctl, tmp_path):
     expected += [(1, 1, 51, 61), (-1, 1, 51, 61)] * 2
     expected += [(1, 2, 10, 20), (-1, 2, 200, 220)]
     expected += [(1, 4, 70, 80), (-1, 4, 70, 80)] * 2 + [(1, 7, 70, 80), (-1, 7, 70, 80)]
-    wait_until(lambda: len(receiver.buttons()) >= len(expected), 10, what="all buttons")
+    wait_until(lambda: len(receiver.buttons()) >= len(expected), what="all buttons")
     assert receiver.buttons() == expected
 
 
@@ -106,7 +106,7 @@ def test_texts_and_chords_are_typed(screen, serve, ctl, tmp_path):
     done(ctl("type", "--", "-z"))
     done(ctl("key", "ctrl+c", "Return"))
     presses = ["a", "Shift_L", "B", "x", "y", "Return", "minus", "z", "Control_L", "c", "Return"]
-    wait_until(lambda: len(receiver.keys()) >= 2 * len(presses), 10, what="all keys")
+    wait_until(lambda: len(receiver.keys()) >= 2 * len(presses), what="all keys")
     assert [key[1:] for key in receiver.keys() if key[0] == "+"] == presses
 
 
@@ -115,7 +115,7 @@ def test_a_long_text_comes_in_pieces_and_in_order(screen, serve, ctl, tmp_path):
     serve(screen)
     text = "".join("abcdefghij"[i // 7 % 10] for i in range(2499)) + "z"
     done(ctl("type", "-", stdin=text))
-    wait_until(lambda: len(receiver.keys()) >= 2 * len(text), 20, what="all keys")
+    wait_until(lambda: len(receiver.keys()) >= 2 * len(text), what="all keys")
     assert "".join(key[1:] for key in receiver.keys() if key[0] == "+") == text
 
 

@@ -35,7 +35,7 @@ def test_a_wheel_turned_without_end_stops_soon(screen, serve, tmp_path):
     scroll(runtime, 5, 5, 0, -2147483648)
     scroll(runtime, 5, 5, 2147483647, 0)
     scroll(runtime, 5, 5, 0, 0)
-    wait_until(lambda: len(receiver.buttons()) >= 128, 20, what="two times 32 turns")
+    wait_until(lambda: len(receiver.buttons()) >= 128, what="two times 32 turns")
     pressed = [button for down, button, _, _ in receiver.buttons() if down == 1]
     assert pressed == [4] * 32 + [7] * 32
 
@@ -64,7 +64,7 @@ def test_texts_that_cannot_be_typed_are_refused_whole(make_server, make_agent, s
         assert error_of(key, runtime, name).code == "UNSUPPORTED", name
     runtime.ping()
     pointer(runtime, 3, 3)
-    wait_until(lambda: len(receiver.buttons()) == 2, 10, what="the click after it all")
+    wait_until(lambda: len(receiver.buttons()) == 2, what="the click after it all")
     assert receiver.keys() == []
 
 
@@ -73,12 +73,12 @@ def test_texts_that_cannot_be_typed_are_refused_whole(make_server, make_agent, s
 def held(runtime, receiver):
     key(runtime, "ctrl+shift", action="DOWN")
     pointer(runtime, 40, 50, action="DOWN", button="RIGHT")
-    wait_until(lambda: len(receiver.keys()) == 2 and len(receiver.buttons()) == 1, 10,
+    wait_until(lambda: len(receiver.keys()) == 2 and len(receiver.buttons()) == 1,
                what="keys and button down")
 
 
 def let_go(receiver):
-    wait_until(lambda: len(receiver.keys()) == 4 and len(receiver.buttons()) == 2, 20,
+    wait_until(lambda: len(receiver.keys()) == 4 and len(receiver.buttons()) == 2,
                what="keys and button up")
     assert sorted(receiver.keys()[2:]) == ["-Control_L", "-Shift_L"]
     assert receiver.buttons()[1][:2] == (-1, 3)
@@ -101,7 +101,7 @@ def test_nothing_stays_pressed(screen, serve, server, tmp_path, end):
 def test_pings_pass_while_the_x_server_hangs(screen, serve):
     _, runtime = serve(screen)
     runtime.call("desktop_screenshot")
-    screen.signal(signal.SIGSTOP)
+    screen.freeze()
     try:
         replies = []
         for _ in range(8):
@@ -109,22 +109,22 @@ def test_pings_pass_while_the_x_server_hangs(screen, serve):
             begin(runtime, replies, "desktop_input", message=pb.DesktopInputRequest(
                 pointer=pb.PointerEvent(x=1, y=1, action=4)))
         for _ in range(50):
-            runtime.ping(timeout=5)
-            assert runtime.shell("echo on", timeout=10).stdout == b"on\n"
-        wait_until(lambda: len(replies) == 16, 40, what="an answer to each")
+            runtime.ping()
+            assert runtime.shell("echo on").stdout == b"on\n"
+        wait_until(lambda: len(replies) == 16, what="an answer to each")
         for reply in replies:
             assert reply.error.code in (pb.ErrorCode.Value("ERROR_CODE_" + code)
                                         for code in ("TIMEOUT", "UNSUPPORTED", "OS"))
         assert error_of(pointer, runtime, 1, 1).code in ("TIMEOUT", "UNSUPPORTED")
     finally:
         screen.signal(signal.SIGCONT)
-    wait_until(lambda: works(runtime), 30, what="a screenshot again")
+    wait_until(lambda: works(runtime), what="a screenshot again")
     pointer(runtime, 9, 9)
     assert screen.pointer() == (9, 9)
 
 
 def test_a_machine_whose_x_server_hangs_comes_online(screen, server, make_agent):
-    screen.signal(signal.SIGSTOP)
+    screen.freeze()
     try:
         runtime = Runtime(server)
         make_agent(server, settings=f"display = {screen.display}")
@@ -137,7 +137,7 @@ def test_a_machine_whose_x_server_hangs_comes_online(screen, server, make_agent)
         assert "does not answer" in error.message
     finally:
         screen.signal(signal.SIGCONT)
-    wait_until(lambda: runtime.hellos[-1][2].capabilities.HasField("display"), 40,
+    wait_until(lambda: runtime.hellos[-1][2].capabilities.HasField("display"),
                what="a hello with the display")
 
 
@@ -148,7 +148,7 @@ def test_a_restarted_x_server_of_another_size_is_used(screen, serve):
     screen.kill()
     screen.size = "1024x768"
     screen.start()
-    assert decode_png(wait_until(lambda: works(runtime), 30, what="a screenshot"))[:2] == (1024, 768)
+    assert decode_png(wait_until(lambda: works(runtime), what="a screenshot"))[:2] == (1024, 768)
     pointer(runtime, 1023, 767)
     assert screen.pointer() == (1023, 767)
 
@@ -157,7 +157,7 @@ def test_a_screen_may_change_its_size(make_screen, serve):
     screen = make_screen(size="1280x800")
     _, runtime = serve(screen)
     # The output has to be off for the screen to shrink; xrandr then wants a screen of no size.
-    screen.spawn("xrandr", "--output", "screen", "--off", stderr=subprocess.DEVNULL).wait(20)
+    screen.spawn("xrandr", "--output", "screen", "--off", stderr=subprocess.DEVNULL).wait(60)
     for size in ("1024x768", "640x480", "1279x799"):
         screen.run("xrandr", "--fb", size)
         reply = runtime.call("desktop_screenshot")
@@ -176,7 +176,7 @@ def test_an_extension_less_is_no_hindrance(make_screen, serve, tmp_path, extensi
         reply = runtime.call("desktop_screenshot")
         assert (reply.width, reply.height) == (800, 600)
     key(runtime, "é", is_text=True)
-    wait_until(lambda: "+eacute" in receiver.keys(), 10, what="the key")
+    wait_until(lambda: "+eacute" in receiver.keys(), what="the key")
 
 
 @pytest.mark.parametrize("options,reason", [(["-tst"], "XTEST"), (["-auth"], "permission is not granted")])
@@ -205,7 +205,7 @@ def test_many_screenshots_at_once_are_all_answered(make_screen, serve):
     for _ in range(50):
         begin(runtime, replies, "desktop_screenshot")
     while len(replies) < 50:
-        runtime.ping(timeout=5)
+        runtime.ping()
     pictures = {reply.desktop_screenshot.png for reply in replies}
     assert all(reply.WhichOneof("result") == "desktop_screenshot" for reply in replies)
     assert len(pictures) == 1 and decode_png(pictures.pop())[:2] == (1280, 800)
@@ -228,7 +228,7 @@ def test_screenshots_follow_a_server_that_comes_and_goes(make_screen, serve):
         except ControlError as error:
             assert error.code in ("OS", "UNSUPPORTED", "TIMEOUT")
         screen.start()
-        wait_until(lambda: works(runtime), 20, what="a screenshot again")
+        wait_until(lambda: works(runtime), what="a screenshot again")
 
 
 def test_parts_that_are_not_installed_say_so(online):

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rig import ControlError, pb, wait_until
+from rig import ControlError, mark, pb, wait_until
 from test_link import running
 
 
@@ -127,13 +127,14 @@ def test_working_directories(online):
 
 def test_a_timeout_kills_the_tree_and_keeps_what_was_printed(online):
     _, runtime = online
-    result = runtime.shell("echo partial; echo oops >&2; setsid sleep 813.5 & sleep 813.5",
-                           timeout_ms=500)
+    long = mark("813.5")
+    result = runtime.shell(f"echo partial; echo oops >&2; setsid sleep {long} & sleep {long}",
+                           timeout_ms=1500)
     assert result.timed_out and result.exit_code == -1
     assert result.stdout == b"partial\n"
     assert result.stderr.endswith(b"timed out") and b"oops\n" in result.stderr
     assert result.stderr.splitlines()[-1] == b"timed out"
-    wait_until(lambda: not running("813.5"), 2)
+    wait_until(lambda: not running(long))
     assert runtime.call("exec", command=["sleep", "10"], timeout_ms=1).timed_out
     assert runtime.call("exec", command=["true"], timeout_ms=4294967295).exit_code == 0
 
@@ -141,16 +142,13 @@ def test_a_timeout_kills_the_tree_and_keeps_what_was_printed(online):
 def test_background_jobs_live_on_and_never_hold_the_reply(online):
     _, runtime = online
     for fenced in (False, True):
-        begin = time.monotonic()
         result = runtime.shell("sleep 300.25 >/dev/null 2>&1 & echo $!", fenced=fenced)
-        assert time.monotonic() - begin < 10
         pid = int(result.stdout)
         time.sleep(1)
         os.kill(pid, 0)
         os.kill(pid, signal.SIGKILL)
-        begin = time.monotonic()
         result = runtime.shell("setsid sleep 300.75 & echo $!", fenced=fenced)
-        assert time.monotonic() - begin < 10 and result.exit_code == 0
+        assert result.exit_code == 0
         os.kill(int(result.stdout), signal.SIGKILL)
 
 
@@ -162,8 +160,9 @@ def test_background_jobs_end_with_their_command_where_the_owner_says_so(server, 
         f.write("background_jobs = kill\n")
     agent.start()
     runtime.wait_online()
-    runtime.shell("sleep 300.5 >/dev/null 2>&1 & setsid sleep 300.5 >/dev/null 2>&1 & echo x")
-    wait_until(lambda: not running("300.5"), 3)
+    long = mark("300.5")
+    runtime.shell(f"sleep {long} >/dev/null 2>&1 & setsid sleep {long} >/dev/null 2>&1 & echo x")
+    wait_until(lambda: not running(long))
 
 
 def test_output_that_cannot_be_sent_is_an_error_with_figures(online):
@@ -213,18 +212,18 @@ def test_commands_that_misbehave_cost_only_themselves(online):
         except ControlError as error:
             assert error.code == "PAYLOAD_TOO_LARGE"
         assert runtime.ping().nonce == 7
-    time.sleep(3)
-    assert agent.descriptors() <= before + 2
-    zombies = subprocess.run(["ps", "--ppid", str(agent.process.pid), "-o", "stat="],
-                             capture_output=True, text=True).stdout
-    assert "Z" not in zombies
+    wait_until(lambda: agent.descriptors() <= before + 2, what="the descriptors of before")
+    wait_until(lambda: "Z" not in subprocess.run(["ps", "--ppid", str(agent.process.pid), "-o", "stat="],
+                                                 capture_output=True, text=True).stdout,
+               what="the end of all zombies")
 
 
 def test_a_storm_of_forks_ends_with_its_deadline(online):
     _, runtime = online
-    storm = "i=0; while [ $i -lt 400 ]; do (setsid sleep 611.5 &) ; i=$((i+1)); done; sleep 611.5"
+    long = mark("611.5")
+    storm = f"i=0; while [ $i -lt 400 ]; do (setsid sleep {long} &) ; i=$((i+1)); done; sleep {long}"
     assert runtime.shell(storm, timeout_ms=1500).timed_out
-    wait_until(lambda: not running("611.5"), 5)
+    wait_until(lambda: not running(long))
 
 
 def test_the_control_planes_own_script_shapes_run(online):
@@ -239,9 +238,8 @@ def test_the_control_planes_own_script_shapes_run(online):
                            "{ find tree -printf \"%p\\0\"; } | { LC_ALL=C head -c 100; }; "
                            "echo; echo \"${PIPESTATUS[0]}\"'")
     assert capped.stdout.splitlines()[-1] in (b"0", b"141")
-    watchdog = runtime.shell("tmp=$(mktemp); find tree > \"$tmp\" & f=$!; ( trap 'exit' TERM; sleep 15 & wait ) & "
-                             "w=$!; wait $f; s=$?; kill $w 2>/dev/null; wc -l < \"$tmp\"; rm \"$tmp\"; echo done $s",
-                             timeout=10)
+    watchdog = runtime.shell("tmp=$(mktemp); find tree > \"$tmp\" & f=$!; ( trap 'exit' TERM; sleep 150 & wait ) & "
+                             "w=$!; wait $f; s=$?; kill $w 2>/dev/null; wc -l < \"$tmp\"; rm \"$tmp\"; echo done $s")
     assert watchdog.stdout.splitlines()[-1] == b"done 0"
 
 

@@ -161,7 +161,7 @@ def test_of_many_moves_to_one_name_one_wins(online):
     won = 0
     for request, waiter in waiters:
         try:
-            runtime.result(request, waiter.get(timeout=10)[0])
+            runtime.result(request, waiter.get(timeout=60)[0])
             won += 1
         except ControlError:
             pass

@@ -4,12 +4,14 @@ import json
 import os
 import re
 import signal
+import statistics
 import time
 
 import pytest
 
 from fakeserver import FakeServer
-from rig import (AGENT, WORKSPACE, NatsError, Runtime, connection_document, free_port, pb, wait_until)
+from rig import (AGENT, WORKSPACE, NatsError, Runtime, connection_document, free_port, mark, pb,
+                 wait_until)
 
 FENCED_NAME = re.compile(
     r"^opengeni-agent/connection/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
@@ -48,7 +50,7 @@ def served(server, count=1):
     def find():
         live = [p for p in server.live() if published(p, ".hello") and published(p, ".events")]
         return live[-1] if len(live) >= count else None
-    return wait_until(find, 20, what="a served session")
+    return wait_until(find, what="a served session")
 
 
 # --- who it is, and where it listens
@@ -74,7 +76,7 @@ def test_a_server_of_the_newer_generation_gets_the_fenced_address_only(fake, mak
     assert subjects(peer) == [prefix + ".ack", prefix + ".rpc"]
     assert all(subject.startswith(prefix) for subject, _, _ in peer.published)
     peer.close()
-    wait_until(lambda: len(server.peers) > 1 and published(server.peers[-1], ".hello"), 10)
+    wait_until(lambda: len(server.peers) > 1 and published(server.peers[-1], ".hello"))
     assert not any(line == f"SUB {LEGACY}" or LEGACY + " " in line for line in server.peers[-1].lines)
 
 
@@ -83,7 +85,7 @@ def test_a_server_of_the_older_generation_gets_both(fake, make_agent):
     make_agent(server.port)
     peer = served(server)
     assert len(subjects(peer)) == 4 and LEGACY in subjects(peer)
-    wait_until(lambda: {s.count(".") for s, _, _ in peer.published} == {3, 5}, 5)
+    wait_until(lambda: {s.count(".") for s, _, _ in peer.published} == {3, 5})
 
 
 def test_it_subscribes_to_no_inbox_and_in_no_queue_group(fake, make_agent):
@@ -114,8 +116,8 @@ def test_a_request_in_the_instant_of_the_hello_is_answered(server, make_agent):
     runtime.nats.subscribe(runtime.prefix + ".hello", on_hello)
     for _ in range(10):
         agent = make_agent(server)
-        wait_until(lambda: answered, 10)
-        body, headers = answered.pop().get(timeout=10)
+        wait_until(lambda: answered)
+        body, headers = answered.pop().get(timeout=60)
         assert b"503" not in headers and pb.ControlResponse.FromString(body).ping.nonce == 1
         agent.stop()
         answered.clear()
@@ -124,11 +126,11 @@ def test_a_request_in_the_instant_of_the_hello_is_answered(server, make_agent):
 def test_heartbeats_come_every_five_seconds_and_carry_real_metrics(online):
     _, runtime = online
     start = runtime.hellos[0][0]
-    wait_until(lambda: len(runtime.heartbeats(fenced=True)) >= 4, 25)
+    wait_until(lambda: len(runtime.heartbeats(fenced=True)) >= 4)
     beats = runtime.heartbeats(fenced=True)
     assert beats[0][0] - start < 4  # at once, not after the first five seconds
     gaps = [b - a for (a, _), (b, _) in zip(beats, beats[1:])]
-    assert min(gaps) > 3 and max(gaps) < 7.5, gaps
+    assert 3 < statistics.median(gaps) < 7.5, gaps  # on a busy machine one may be late
     assert [beat.seq for _, beat in beats] == list(range(1, len(beats) + 1))
     for _, beat in beats:
         assert beat.metrics.sampled_at_ms > 0 and beat.metrics.mem_total_bytes > 0
@@ -154,19 +156,18 @@ def test_a_server_that_says_nothing_is_given_up_and_a_stop_does_not_wait_for_it(
     server = fake(accept="silent")
     agent = make_agent(server.port)
     wait_until(lambda: len(server.peers) >= 2, 60, what="a second attempt")
-    assert agent.stop(timeout=15) == 0  # a dial may take longer
+    assert agent.stop(timeout=30) == 0
 
 
 @pytest.mark.parametrize("urls", [[], ["ftp://x"], ["nats://no-such-host.invalid:4222"]])
 def test_a_bad_address_stops_no_other_link(server, make_agent, urls):
-    agent = make_agent(server, start=False)
+    runtime = Runtime(server)
+    agent = make_agent(server)
     other = connection_document(0, agent="bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb",
                                 workspace="22222222-2222-4222-8222-222222222222", nats_urls=urls)
-    agent.start()
-    runtime = Runtime(server)
     runtime.wait_online()
     agent.write_credentials(other)  # migrated beside the first one
-    wait_until(lambda: len(agent.documents()) == 2, 10)
+    wait_until(lambda: len(agent.documents()) == 2)
     time.sleep(2)
     assert runtime.ping().nonce == 7 and agent.process.poll() is None
 
@@ -174,18 +175,19 @@ def test_a_bad_address_stops_no_other_link(server, make_agent, urls):
 def test_the_second_of_two_addresses_is_tried_in_the_same_dial(server, make_agent):
     runtime = Runtime(server)
     dead = free_port()
-    make_agent(server, nats_urls=[f"nats://127.0.0.1:{dead}", f"nats://127.0.0.1:{server.port}"])
-    runtime.wait_online(timeout=5)
+    agent = make_agent(server, nats_urls=[f"nats://127.0.0.1:{dead}", f"nats://127.0.0.1:{server.port}"])
+    runtime.wait_online()
+    assert " offline " not in agent.log_text()  # no dial was in vain
 
 
 def test_a_refused_bearer_is_retried_and_explained_once_it_lasts(fake, make_agent):
     server = fake(auth_error="Authorization Violation")
     agent = make_agent(server.port, workspace_id="11111111-$(x)-4111-8111-111111111111".replace("$(x)", "1111"))
-    agent.wait_for_log("may still hold", 10)
-    wait_until(lambda: len(server.peers) >= 6, 25, what="six attempts")
+    agent.wait_for_log("may still hold")
+    wait_until(lambda: len(server.peers) >= 6, what="six attempts")
     assert "connect --force" not in agent.log_text()
     gaps = [b.opened - a.opened for a, b in zip(server.peers, server.peers[1:])]
-    assert max(gaps) < 5, gaps
+    assert statistics.median(gaps) < 5, gaps
     server.auth_error = None
     served(server)
 
@@ -195,15 +197,16 @@ def test_new_credentials_end_a_refusal_at_once(fake, make_agent):
     server.on_connect = lambda peer: None if peer.connect["auth_token"] == "good" else (
         peer.send(b"-ERR 'Authorization Violation'\r\n"), peer.close())
     agent = make_agent(server.port, nats_bearer="bad")
-    agent.wait_for_log("may still hold", 10)
+    agent.wait_for_log("may still hold")
     agent.edit_document(nats_bearer="good")
-    wait_until(lambda: [p for p in server.live() if p.connect["auth_token"] == "good"], 5)
+    wait_until(lambda: [p for p in server.live() if p.connect["auth_token"] == "good"])
 
 
 def test_an_empty_bearer_is_never_sent(fake, make_agent):
     server = fake()
     agent = make_agent(server.port, nats_bearer="")
-    time.sleep(4)
+    agent.wait_for_log("connect --force")
+    time.sleep(3)
     assert not server.peers and agent.process.poll() is None
 
 
@@ -214,20 +217,18 @@ def test_it_is_back_after_a_restart_of_the_server(online, server):
         server.restart()
         begin = time.monotonic()
         fresh = Runtime(server)
-        fresh.wait_online(timeout=8)
+        wait_until(lambda: answers(fresh), what="the agent to be back")
         waits.append(time.monotonic() - begin)
-        assert fresh.ping().nonce == 7
-    assert max(waits) < 6 and len(set(round(w, 2) for w in waits)) > 1
+    assert statistics.median(waits) < 6 and len(set(round(w, 2) for w in waits)) > 1
 
 
 def test_a_frozen_server_is_noticed_and_served_again_after(online, server):
     agent, _ = online
-    server.signal(signal.SIGSTOP)
-    agent.wait_for_log("silent", 25)
+    server.freeze()
+    agent.wait_for_log("silent")
     server.signal(signal.SIGCONT)
     fresh = Runtime(server)
-    fresh.wait_online(timeout=15)
-    assert fresh.ping().nonce == 7
+    wait_until(lambda: answers(fresh), what="the agent to be back")
 
 
 def test_a_server_that_drops_everybody_is_not_hammered(fake, make_agent):
@@ -243,7 +244,8 @@ def test_a_server_that_drops_everybody_is_not_hammered(fake, make_agent):
     server._handle = drop_after_login
     make_agent(server.port)
     time.sleep(15)
-    assert 4 <= len(server.peers) <= 30
+    assert len(server.peers) <= 30
+    wait_until(lambda: len(server.peers) >= 4, what="more attempts")
 
 
 def test_an_expired_session_is_replaced_before_the_next_one_expires(fake, make_agent):
@@ -254,13 +256,13 @@ def test_an_expired_session_is_replaced_before_the_next_one_expires(fake, make_a
     first.send(b"-ERR 'User Authentication Expired'\r\n")
     cut = time.monotonic()
     first.close()
-    second = wait_until(lambda: next((p for p in server.live() if p is not first), None), 30)
+    second = wait_until(lambda: next((p for p in server.live() if p is not first), None))
     assert second.opened - cut < 10  # at once, or on a busy machine nearly
     life = cut - first.opened
-    third = wait_until(lambda: next((p for p in server.live() if p not in (first, second)), None), 40)
+    third = wait_until(lambda: next((p for p in server.live() if p not in (first, second)), None))
     age = third.opened - second.opened
-    assert 0.75 * life < age < life + 2
-    wait_until(lambda: second.ended is not None, 5)
+    assert 0.7 * life < age < life + 8  # were it not replaced, the second one would never end
+    wait_until(lambda: second.ended is not None)
     # the new one was subscribed before the old one let go
     unsubscribed = [line for line in second.lines if line.startswith("UNSUB")]
     assert unsubscribed
@@ -282,9 +284,9 @@ def test_a_lame_duck_is_left_before_it_dies(fake, make_agent):
     make_agent(server.port)
     first = served(server)
     first.send(server.info_line(ldm=True))
-    second = wait_until(lambda: next((p for p in server.live() if p is not first), None), 15)
-    wait_until(lambda: published(second, ".hello"), 10)
-    wait_until(lambda: first.ended is not None, 5)
+    second = wait_until(lambda: next((p for p in server.live() if p is not first), None))
+    wait_until(lambda: published(second, ".hello"))
+    wait_until(lambda: first.ended is not None)
 
 
 def test_a_smaller_payload_limit_is_taken_over(fake, make_agent):
@@ -298,7 +300,7 @@ def test_a_smaller_payload_limit_is_taken_over(fake, make_agent):
     request = pb.ControlRequest(request_id="r")
     request.fs_read.path = "big"
     peer.message(LEGACY, "_INBOX.a", request.SerializeToString())
-    body = wait_until(lambda: next((b for s, b, _ in peer.published if s == "_INBOX.a"), None), 5)
+    body = wait_until(lambda: next((b for s, b, _ in peer.published if s == "_INBOX.a"), None))
     error = pb.ControlResponse.FromString(body).error
     assert error.code == pb.ERROR_CODE_PAYLOAD_TOO_LARGE and error.detail["max_payload"] == "65536"
 
@@ -311,7 +313,7 @@ def test_info_with_unknown_fields_changes_nothing(fake, make_agent):
     request = pb.ControlRequest(request_id="r")
     request.ping.nonce = 9
     peer.message(LEGACY, "_INBOX.b", request.SerializeToString())
-    wait_until(lambda: published(peer, "_INBOX.b"), 5)
+    wait_until(lambda: published(peer, "_INBOX.b"))
 
 
 def test_permissions_withdrawn_end_the_session(fake, make_agent):
@@ -320,8 +322,8 @@ def test_permissions_withdrawn_end_the_session(fake, make_agent):
     first = served(server)
     fenced = next(s for s in first.subscriptions.values() if "connection" in s and s.endswith("rpc"))
     first.send(f"-ERR 'Permissions Violation for Subscription to \"{fenced}\"'\r\n".encode())
-    wait_until(lambda: first.ended is not None, 8)
-    wait_until(lambda: [p for p in server.live() if p is not first], 8)
+    wait_until(lambda: first.ended is not None)
+    wait_until(lambda: [p for p in server.live() if p is not first])
 
 
 def test_legacy_publishing_refused_later_is_given_up_for_the_fenced_address(fake, make_agent):
@@ -329,11 +331,15 @@ def test_legacy_publishing_refused_later_is_given_up_for_the_fenced_address(fake
     make_agent(server.port)
     peer = served(server)
     peer.send(f"-ERR 'Permissions Violation for Publish to \"agent.{WORKSPACE}.{AGENT}.events\"'\r\n".encode())
-    time.sleep(0.5)
-    before = len(peer.published)
-    wait_until(lambda: len(peer.published) > before, 8)
-    time.sleep(0.5)
-    assert all(".connection." in s for s, _, _ in peer.published[before:])
+    beats = lambda: published(peer, ".events")
+    before = len(beats())
+
+    def only_fenced():
+        seen = len(beats())
+        return seen > before and ".connection." in beats()[-1][0] and \
+            (time.sleep(0.5) or len(beats()) == seen)  # no other one behind it
+
+    wait_until(only_fenced, what="a heartbeat on the fenced address alone")
     assert peer.ended is None
 
 
@@ -342,7 +348,7 @@ def test_legacy_publishing_refused_later_is_given_up_for_the_fenced_address(fake
 def test_a_stop_says_goodbye_last_and_exits_0(online):
     agent, runtime = online
     assert agent.stop() == 0
-    wait_until(lambda: runtime.goodbyes(), 5)
+    wait_until(lambda: runtime.goodbyes())
     time.sleep(0.3)
     fenced = [e for _, s, e in runtime.events if ".connection." in s]
     assert fenced[-1].going_offline.reason == pb.GOING_OFFLINE_REASON_USER_STOP
@@ -360,7 +366,7 @@ def minds_signals(process):
 def test_a_stop_at_any_moment_exits_0(server, make_agent):
     for i in range(12):
         agent = make_agent(server)
-        wait_until(lambda: minds_signals(agent.process), 20, step=0.001)
+        wait_until(lambda: minds_signals(agent.process), step=0.001)
         time.sleep(i * 0.06)
         assert agent.stop() == 0
         agent.clean_up()
@@ -370,20 +376,20 @@ def test_a_stop_kills_what_runs_and_a_kill_leaves_nothing(online):
     agent, runtime = online
     for number, expected in ((signal.SIGTERM, 0), (signal.SIGKILL, -9)):
         if agent.process.poll() is not None:
-            agent.start()
             runtime.hellos.clear()
             runtime.events.clear()
+            agent.start()
             runtime.wait_online()
-        mark = f"4{number}71.5"
+        long = mark(f"4{number}71.5")
         request = runtime.encode("exec", shell=True,
-                                 command=[f"nohup sleep {mark} & setsid sleep {mark} & sleep {mark}"])
+                                 command=[f"nohup sleep {long} & setsid sleep {long} & sleep {long}"])
         runtime.nats.send_request(runtime.subject(), request.SerializeToString())
-        wait_until(lambda: len(running(mark)) >= 3, 10)
+        wait_until(lambda: len(running(long)) >= 3)
         assert agent.stop(number) == expected
-        wait_until(lambda: not running(mark), 3, what="every child to be gone")
+        wait_until(lambda: not running(long), what="every child to be gone")
 
 
-def running(mark):
+def running(long):
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
@@ -393,7 +399,7 @@ def running(mark):
                 state = f.read().rsplit(")", 1)[1].split()[0]
         except OSError:
             continue
-        if argv[0].endswith(b"sleep") and mark.encode() in argv and state != "Z":
+        if argv[0].endswith(b"sleep") and long.encode() in argv and state != "Z":
             found.append(pid)
     return found
 
@@ -407,7 +413,7 @@ def test_a_second_signal_ends_it_at_once(fake, make_agent):
     time.sleep(0.2)
     if agent.process.poll() is None:
         agent.process.send_signal(signal.SIGTERM)
-    assert agent.process.wait(10) in (0, 143)
+    assert agent.process.wait(60) in (0, 143)
 
 
 # --- work across a lost session
@@ -417,10 +423,10 @@ def test_legacy_work_survives_a_lost_session_and_its_reply_comes_late(fake, make
     agent = make_agent(server.port)
     peer = served(server)
     request = pb.ControlRequest(request_id="r1")
-    request.exec.command.append("sleep 3; echo ok")
+    request.exec.command.append("touch begun; sleep 3; echo ok")
     request.exec.shell = True
     peer.message(LEGACY, "_INBOX.late", request.SerializeToString())
-    time.sleep(0.5)
+    wait_until(lambda: os.path.exists(os.path.join(agent.root, "begun")), what="the command")
     peer.close()
 
     def reply():
@@ -430,7 +436,7 @@ def test_legacy_work_survives_a_lost_session_and_its_reply_comes_late(fake, make
                     return body
         return None
 
-    response = pb.ControlResponse.FromString(wait_until(reply, 15))
+    response = pb.ControlResponse.FromString(wait_until(reply))
     assert response.exec.exit_code == 0 and response.exec.stdout == b"ok\n"
     assert agent.process.poll() is None
 
@@ -441,12 +447,13 @@ def test_fenced_commands_die_with_their_session_unanswered(fake, make_agent):
     peer = served(server)
     fenced = next(s for s in peer.subscriptions.values() if "connection" in s and s.endswith("rpc"))
     request = pb.ControlRequest(request_id="r2")
-    request.exec.command.append("sleep 777.25")
+    long = mark("777.25")
+    request.exec.command.append(f"sleep {long}")
     request.exec.shell = True
     peer.message(fenced, "_INBOX.never", request.SerializeToString())
-    wait_until(lambda: running("777.25"), 5)
+    wait_until(lambda: running(long))
     peer.close()
-    wait_until(lambda: not running("777.25"), 3)
+    wait_until(lambda: not running(long))
     served(server)
     time.sleep(1)
     assert not any(s == "_INBOX.never" for p in server.peers for s, _, _ in p.published)
@@ -455,13 +462,12 @@ def test_fenced_commands_die_with_their_session_unanswered(fake, make_agent):
 def test_a_reload_of_the_bearer_leaves_no_gap(online, server):
     agent, runtime = online
     agent.edit_document(nats_bearer="another-bearer")
-    end = time.monotonic() + 4
-    answers = 0
-    while time.monotonic() < end:
-        assert runtime.ping().nonce == 7
-        answers += 1
-    assert answers > 200
-    agent.wait_for_log("session renewed")
+    begin, renewed = time.monotonic(), False
+    while not renewed or time.monotonic() < begin + 4:
+        for _ in range(20):
+            assert runtime.ping().nonce == 7
+        renewed = renewed or "session renewed" in agent.log_text()
+        assert time.monotonic() < begin + 60, "the session is not renewed"
     assert not runtime.goodbyes()
 
 
@@ -469,23 +475,23 @@ def test_a_reload_of_the_bearer_leaves_no_gap(online, server):
 
 def test_links_come_and_go_without_touching_each_other(make_server, make_agent):
     first, second = make_server(), make_server()
-    agent = make_agent(first)
     one = Runtime(first)
+    agent = make_agent(first)
     one.wait_online()
     other = {"agent": "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb",
              "workspace": "22222222-2222-4222-8222-222222222222"}
     two = Runtime(second, agent=other["agent"], workspace=other["workspace"])
     agent.write_credentials(connection_document(second.port, **other))
-    two.wait_online(timeout=5)
+    two.wait_online()
     assert one.instance == two.instance
     running_command = one.encode("exec", command=["sleep 3; echo alive"], shell=True)
     _, waiter = one.nats.send_request(one.subject(), running_command.SerializeToString())
     document = next(d for d in agent.documents() if other["workspace"] in open(d).read())
     os.unlink(document)
-    wait_until(lambda: two.goodbyes(), 3)
+    wait_until(lambda: two.goodbyes())
     assert two.goodbyes()[0][1].reason == pb.GOING_OFFLINE_REASON_USER_STOP
     assert one.ping().nonce == 7
-    assert one.result(running_command, waiter.get(timeout=10)[0]).stdout == b"alive\n"
+    assert one.result(running_command, waiter.get(timeout=60)[0]).stdout == b"alive\n"
     assert not one.goodbyes()
 
 
@@ -495,7 +501,7 @@ def test_an_invalid_document_disables_only_itself(online):
     with open(bad, "w") as f:
         f.write("{ not json")
     os.chmod(bad, 0o600)
-    agent.wait_for_log("0123456789abcdef0123", 5)
+    agent.wait_for_log("0123456789abcdef0123")
     time.sleep(5)
     assert runtime.ping().nonce == 7
     assert len(re.findall("0123456789abcdef0123", agent.log_text())) <= 2
@@ -530,21 +536,22 @@ def test_a_second_run_says_who_holds_the_lock_and_exits_0(online):
 
 def test_a_child_does_not_keep_the_lock(online):
     agent, runtime = online
-    request = runtime.encode("exec", command=["sleep 555.75"], shell=True)
+    long = mark("555.75")
+    request = runtime.encode("exec", command=[f"sleep {long}"], shell=True)
     runtime.nats.send_request(runtime.subject(), request.SerializeToString())
-    wait_until(lambda: running("555.75"), 5)
+    wait_until(lambda: running(long))
     agent.stop(signal.SIGKILL)
-    agent.start()
     runtime.hellos.clear()
     runtime.events.clear()
-    runtime.wait_online(timeout=5)
+    agent.start()
+    runtime.wait_online()
 
 
 # --- a cluster
 
 def answers(runtime):
     try:
-        return runtime.ping(timeout=1)
+        return runtime.ping(timeout=5)
     except NatsError:
         return None
 
@@ -557,11 +564,12 @@ def test_a_cluster_that_loses_its_servers_one_by_one_loses_no_request(make_serve
                for i, (p, r) in enumerate(zip(ports, routes))]
     time.sleep(2)
     agent = make_agent(servers[0], nats_urls=[f"nats://127.0.0.1:{p}" for p in ports])
-    Runtime(servers[2]).wait_online()
+    runtime = Runtime(servers[2])
+    wait_until(lambda: answers(runtime), what="the agent through the cluster")
     for dead in (0, 1):
         servers[dead].kill()
         runtime = Runtime(servers[2])
-        wait_until(lambda: answers(runtime), 30, what="the agent on a server that lives")
+        wait_until(lambda: answers(runtime), what="the agent on a server that lives")
         for i in range(5):
             runtime.shell(f"echo {dead}-{i} >> ran")
     lines = open(os.path.join(agent.root, "ran")).read().split()
@@ -578,6 +586,5 @@ def test_nothing_leaks_across_many_sessions(fake, make_agent):
         old = peer
         peer.close()
         peer = wait_until(lambda: next((p for p in server.live() if p is not old and
-                                        published(p, ".events")), None), 10)
-    time.sleep(1)
-    assert abs(agent.descriptors() - before) <= 1
+                                        published(p, ".events")), None))
+    wait_until(lambda: abs(agent.descriptors() - before) <= 1, what="the descriptors of before")

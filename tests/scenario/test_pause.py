@@ -22,7 +22,7 @@ def test_a_pause_refuses_everything_but_a_ping_and_outlives_a_restart(online, se
     agent, runtime = online
     done = agent.command("pause")
     assert done.returncode == 0 and "Paused" in done.stdout
-    wait_until(lambda: refused(runtime), 10, what="the pause to be taken over")
+    wait_until(lambda: refused(runtime), what="the pause to be taken over")
     assert runtime.ping().nonce == 7
     for op, fields in (("fs_read", {"path": "/etc/passwd"}), ("fs_list", {"path": "/"}), ("metrics", {}),
                        ("fs_write", {"path": "x"}), ("pty_open", {})):
@@ -38,7 +38,7 @@ def test_a_pause_refuses_everything_but_a_ping_and_outlives_a_restart(online, se
     runtime.wait_online(after=seen)
     assert refused(runtime)
     assert "Resumed" in agent.command("resume").stdout
-    wait_until(lambda: not refused(runtime), 10, what="the end of the pause")
+    wait_until(lambda: not refused(runtime), what="the end of the pause")
     assert "not paused" in agent.command("resume").stdout
 
 
@@ -56,16 +56,16 @@ def test_what_runs_is_listed_or_killed(online):
 
     thread = threading.Thread(target=work)
     thread.start()
-    wait_until(lambda: json.loads(agent.command("status", "--json").stdout)["connections"][0]["operations"], 20)
+    wait_until(lambda: json.loads(agent.command("status", "--json").stdout)["connections"][0]["operations"])
     done = agent.command("pause")
     assert "exec for" in done.stdout and "--kill" in done.stdout and not ended
-    wait_until(lambda: refused(runtime), 10, what="the pause to be taken over")
+    wait_until(lambda: refused(runtime), what="the pause to be taken over")
     assert agent.command("pause", "--kill").returncode == 0
     thread.join(20)
     assert ended, "the command was not ended"
     assert refused(runtime)
     agent.command("resume")
-    wait_until(lambda: not refused(runtime), 10, what="the end of the pause")
+    wait_until(lambda: not refused(runtime), what="the end of the pause")
 
 
 def test_a_machine_can_be_paused_before_it_serves(server, make_agent):

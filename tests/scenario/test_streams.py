@@ -78,7 +78,7 @@ def test_a_terminal_outlives_every_bad_answer(make_relay, serve):
         relay.answer = answer
         before = relay.dials
         relay.cut()
-        wait_until(lambda: relay.dials > before, 20, what=f"a dial that is answered with {answer}")
+        wait_until(lambda: relay.dials > before, what=f"a dial that is answered with {answer}")
         runtime.call("pty_write", pty_id=id, data=f"written-{i}\n".encode())
         relay.answer = "serve"
         relay.wait_live(id)
@@ -121,7 +121,7 @@ def test_a_nats_server_that_goes_away_does_not_touch_terminals(server, make_rela
         relay.sees(id, "alone\r\nalone")
     server.start()
     again = Runtime(server)
-    again.wait_online()
+    again.wait_heard()
     assert again.call("pty_write", pty_id=ids[0], data=b"again\n").bytes_written == 6
     relay.sees(ids[0], "again\r\nagain")
     assert relay.dials == dials and all(len(relay.channels[id].opens) == 1 for id in ids)
@@ -183,8 +183,8 @@ def test_many_terminals_through_restarts_of_the_relay(make_relay, serve):
         assert lines_of(relay.channels[id]) == list(range(LINES))
         assert relay.channels[id].missed == 0
         relay.type(id, "\n")
-    wait_until(lambda: all(relay.channels[id].closed for id in ids), 20, what="the ends")
-    wait_until(lambda: agent.descriptors() <= before, 20, what="the descriptors to be closed")
+    wait_until(lambda: all(relay.channels[id].closed for id in ids), what="the ends")
+    wait_until(lambda: agent.descriptors() <= before, what="the descriptors to be closed")
 
 
 # --- TLS

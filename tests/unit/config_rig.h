@@ -52,4 +52,4 @@ static inline char *rig_document(const char *id, const char *api_url, const char
         id, api_url, bearer);
 }
 
-#define RIG_MAIN(name, ...) CHECK_MAIN_WITH(name, 120, rig_setup, rig_teardown, __VA_ARGS__)
+#define RIG_MAIN(name, ...) CHECK_MAIN_WITH(name, 300, rig_setup, rig_teardown, __VA_ARGS__)

@@ -77,7 +77,7 @@ static void start_server(void)
             posix_spawnp(&own.server, "/usr/sbin/nats-server", NULL, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     ck_assert_msg(!failed, "nats-server cannot be started: %s", strerror(failed));
-    int64_t until = clock_mono_ms() + 20000;
+    int64_t until = clock_mono_ms() + 60000;
     while (!server_answers()) {
         ck_assert_int_lt(clock_mono_ms(), until);
         clock_sleep_ms(10);

@@ -306,7 +306,7 @@ static bool wait_until(struct fake_relay *relay, bool (*done)(struct relay_chann
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 30;
+    until.tv_sec += 60;
     pthread_mutex_lock(&relay->lock);
     bool good;
     int late = 0;

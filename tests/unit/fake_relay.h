@@ -74,7 +74,7 @@ unsigned relay_dials(struct fake_relay *relay);
 const struct relay_channel *relay_look(struct fake_relay *relay, const char *id);
 void relay_forget(struct fake_relay *relay, const char *id); // once it is not connected any more
 
-// Waits, 30 s at most. False when it does not come.
+// Waits, 60 s at most. False when it does not come.
 bool relay_wait_text(struct fake_relay *relay, const char *id, const char *text);
 bool relay_wait_frames(struct fake_relay *relay, const char *id, size_t count);
 bool relay_wait_text_size(struct fake_relay *relay, const char *id, size_t size);

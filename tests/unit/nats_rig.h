@@ -50,7 +50,7 @@ static inline void rig_start(struct nats_rig *rig, const char *dir, const char *
     char *argv[] = {"nats-server", "-c", path, "-l", "/dev/null", NULL};
     if (posix_spawnp(&rig->pid, "nats-server", NULL, NULL, argv, environ) != 0)
         abort();
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 3000; i++) {
         int one = rig_connect(rig->port), other = rig_connect(rig->ws_port);
         close(one);
         close(other);

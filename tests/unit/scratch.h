@@ -104,4 +104,4 @@ static inline void become_nobody(void)
 }
 
 #define RUN_SUITE(name, ...) \
-    CHECK_MAIN_WITH(name, 120, scratch_setup, scratch_teardown, __VA_ARGS__)
+    CHECK_MAIN_WITH(name, 300, scratch_setup, scratch_teardown, __VA_ARGS__)

@@ -75,7 +75,7 @@ static inline void rig_setup(void)
 
 static inline void rig_teardown(void)
 {
-    ck_assert(terminals_shut_down(rig.host.terminals, 10000));
+    ck_assert(terminals_shut_down(rig.host.terminals, 60000));
     terminals_free(rig.host.terminals);
     stream_stop();
     relay_unref(rig.link);
@@ -191,7 +191,7 @@ static inline void types(const char *id, const char *text)
 // Until no terminal is open.
 static inline bool rig_wait_none(void)
 {
-    for (int i = 0; i < 1500 && terminals_count(rig.host.terminals) > 0; i++)
+    for (int i = 0; i < 3000 && terminals_count(rig.host.terminals) > 0; i++)
         clock_sleep_ms(20);
     return terminals_count(rig.host.terminals) == 0;
 }
@@ -227,7 +227,7 @@ static inline size_t rig_processes(const char *text)
 
 static inline bool rig_wait_processes(const char *text, size_t wanted)
 {
-    for (int i = 0; i < 500 && rig_processes(text) != wanted; i++)
+    for (int i = 0; i < 3000 && rig_processes(text) != wanted; i++)
         clock_sleep_ms(20);
     return rig_processes(text) == wanted;
 }
@@ -235,7 +235,7 @@ static inline bool rig_wait_processes(const char *text, size_t wanted)
 static inline int rig_run_suite(const char *name, void (*add)(TCase *))
 {
     TCase *all = tcase_create(name);
-    tcase_set_timeout(all, 120);
+    tcase_set_timeout(all, 300);
     tcase_add_checked_fixture(all, rig_setup, rig_teardown);
     add(all);
     return check_run_case(name, all);

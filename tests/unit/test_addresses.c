@@ -109,6 +109,6 @@ START_TEST(waits_grow_late_and_never_long)
 }
 END_TEST
 
-CHECK_MAIN("addresses", 60, addresses_of_servers_are_understood, what_is_no_address_is_refused,
+CHECK_MAIN("addresses", 300, addresses_of_servers_are_understood, what_is_no_address_is_refused,
            subjects_have_their_forms, ids_that_would_change_a_subject_are_refused,
            waits_grow_late_and_never_long)

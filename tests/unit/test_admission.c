@@ -131,7 +131,7 @@ START_TEST(limits_follow_the_machine)
 }
 END_TEST
 
-CHECK_MAIN("admission", 60, no_more_run_than_may_and_all_get_their_turn, origins_take_turns,
+CHECK_MAIN("admission", 300, no_more_run_than_may_and_all_get_their_turn, origins_take_turns,
            classes_do_not_hold_up_each_other,
            payload_beyond_the_limit_is_refused_but_one_request_always_fits,
            limits_follow_the_machine)

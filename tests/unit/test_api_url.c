@@ -171,6 +171,6 @@ START_TEST(only_http_to_another_machine_is_in_clear)
 }
 END_TEST
 
-CHECK_MAIN("api_url", 60, urls_come_out_in_one_spelling,
+CHECK_MAIN("api_url", 300, urls_come_out_in_one_spelling,
            what_is_no_usable_url_is_refused_with_a_reason, the_length_is_limited,
            endpoints_keep_the_path_of_the_base, only_http_to_another_machine_is_in_clear)

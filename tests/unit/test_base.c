@@ -205,7 +205,7 @@ START_TEST(a_uuid_has_its_form)
 }
 END_TEST
 
-CHECK_MAIN("base", 60, an_arena_gives_up_to_its_cap_and_no_more, an_arena_keeps_what_it_gave_apart,
+CHECK_MAIN("base", 300, an_arena_gives_up_to_its_cap_and_no_more, an_arena_keeps_what_it_gave_apart,
            a_buffer_never_passes_its_maximum, a_buffer_gives_back_what_went_in,
            utf8_is_told_from_what_only_looks_like_it, a_cut_never_splits_a_character,
            tokens_are_struck_out_of_texts, events_that_alternate_are_each_written_a_few_times,

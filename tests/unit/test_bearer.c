@@ -98,5 +98,5 @@ START_TEST(garbage_is_unknown_and_does_no_harm)
 }
 END_TEST
 
-CHECK_MAIN("bearer", 60, a_minted_token_tells_its_expiry, an_empty_token_is_no_credential,
+CHECK_MAIN("bearer", 300, a_minted_token_tells_its_expiry, an_empty_token_is_no_credential,
            claims_without_a_sensible_expiry_are_unknown, garbage_is_unknown_and_does_no_harm)

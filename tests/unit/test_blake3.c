@@ -104,7 +104,7 @@ END_TEST
 int main(void)
 {
     TCase *tc = tcase_create("blake3");
-    tcase_set_timeout(tc, 120);
+    tcase_set_timeout(tc, 300);
     tcase_add_unchecked_fixture(tc, setup, teardown);
     tcase_add_loop_test(tc, matches_the_published_vectors, 0, VECTORS);
     tcase_add_loop_test(tc, pieces_of_any_size_give_the_same_digest, 0, VECTORS);

@@ -196,10 +196,19 @@ static void *stand_in_line(void *stander_)
     struct lane_waiter waiter;
     struct line *line = stander->line;
     __atomic_add_fetch(&line->ready, 1, __ATOMIC_SEQ_CST);
-    ck_assert(lane_enter(&line->lane, &waiter, clock_mono_ms() + 10000));
+    ck_assert(lane_enter(&line->lane, &waiter, clock_mono_ms() + 60000));
     line->order[line->served++] = stander->number;
     lane_leave(&line->lane, &waiter);
     return NULL;
+}
+
+static bool lane_has(struct desktop_lane *lane, int waiters)
+{
+    pthread_mutex_lock(&lane->lock);
+    for (const struct lane_waiter *one = lane->first; one; one = one->next)
+        waiters--;
+    pthread_mutex_unlock(&lane->lock);
+    return waiters <= 0;
 }
 
 START_TEST(a_lane_serves_in_order_and_lets_late_ones_go)
@@ -216,7 +225,8 @@ START_TEST(a_lane_serves_in_order_and_lets_late_ones_go)
         pthread_create(&threads[i], NULL, stand_in_line, &standers[i]);
         while (__atomic_load_n(&line.ready, __ATOMIC_SEQ_CST) <= i)
             clock_sleep_ms(1);
-        clock_sleep_ms(20); // until it is in the line
+        while (!lane_has(&line.lane, i + 2))
+            clock_sleep_ms(1);
         if (i == STANDERS / 2) {
             int64_t start = clock_mono_ms();
             ck_assert(!lane_enter(&line.lane, &late, start + 50));

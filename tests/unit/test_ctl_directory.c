@@ -230,7 +230,7 @@ int main(void)
 {
     TCase *all = tcase_create("directory");
     tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 300);
     tcase_add_test(all, what_a_machine_says_on_both_addresses_is_one_machine);
     tcase_add_test(all, a_machine_is_found_by_name_id_path_and_beginning);
     tcase_add_test(all, a_name_comes_before_an_id_that_begins_like_it);

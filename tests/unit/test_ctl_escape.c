@@ -193,7 +193,7 @@ START_TEST(the_other_screen_is_known)
 }
 END_TEST
 
-CHECK_MAIN("ctl_escape", 30, ordinary_keys_are_the_terminals,
+CHECK_MAIN("ctl_escape", 300, ordinary_keys_are_the_terminals,
            commands_work_at_the_beginning_and_after_each_end_of_a_line,
            a_command_may_come_one_byte_at_a_time, the_key_twice_is_the_key_once,
            a_key_without_a_command_is_typed_with_what_follows,

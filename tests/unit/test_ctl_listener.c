@@ -64,5 +64,5 @@ START_TEST(a_socket_that_a_dead_program_left_is_replaced_and_nothing_else)
 }
 END_TEST
 
-CHECK_MAIN("ctl_listener", 60, a_port_that_is_taken_is_told,
+CHECK_MAIN("ctl_listener", 300, a_port_that_is_taken_is_told,
            a_socket_that_a_dead_program_left_is_replaced_and_nothing_else)

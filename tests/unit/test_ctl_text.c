@@ -140,7 +140,7 @@ START_TEST(a_temporary_name_is_beside_the_file_and_fits)
 }
 END_TEST
 
-CHECK_MAIN("ctl_text", 30, columns_line_up_whatever_the_script_of_their_cells,
+CHECK_MAIN("ctl_text", 300, columns_line_up_whatever_the_script_of_their_cells,
            a_cell_cannot_steer_the_terminal, names_fill_the_terminal_column_by_column,
            sizes_have_three_digits_at_most, permissions_look_as_in_ls,
            ages_have_one_unit_and_times_are_standard, a_copy_in_a_directory_is_called_as_its_origin,

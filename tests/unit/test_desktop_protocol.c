@@ -234,7 +234,7 @@ START_TEST(display_names_of_this_machine_are_told_from_others)
 }
 END_TEST
 
-CHECK_MAIN("desktop_protocol", 60, requests_of_every_kind_are_valid_and_others_not,
+CHECK_MAIN("desktop_protocol", 300, requests_of_every_kind_are_valid_and_others_not,
            texts_that_do_not_end_are_refused, text_comes_with_memory_and_has_a_limit,
            answers_say_what_fits_their_question, a_failure_goes_through_an_answer_unchanged,
            messages_keep_their_borders_and_carry_one_descriptor, a_full_socket_does_not_block,

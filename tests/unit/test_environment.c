@@ -170,7 +170,7 @@ START_TEST(many_entries_of_one_name_take_no_quadratic_time)
 }
 END_TEST
 
-CHECK_MAIN("environment", 60, what_is_meant_for_the_agent_alone_is_kept_back,
+CHECK_MAIN("environment", 300, what_is_meant_for_the_agent_alone_is_kept_back,
            what_the_user_relies_on_is_kept, what_a_system_service_lacks_is_filled_in,
            request_wins_and_may_add_what_was_kept_back, names_that_begin_alike_are_different,
            last_of_several_entries_counts, bad_names_are_refused, full_arena_is_an_error,

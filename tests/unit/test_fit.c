@@ -149,7 +149,7 @@ START_TEST(colour_bits_go_before_the_size_when_asked)
 }
 END_TEST
 
-CHECK_MAIN("fit", 120, what_fits_keeps_its_size_and_every_pixel,
+CHECK_MAIN("fit", 300, what_fits_keeps_its_size_and_every_pixel,
            noise_is_scaled_until_it_fits_and_keeps_its_shape, a_photo_uses_most_of_the_budget,
            what_can_never_fit_is_refused_with_both_sizes, a_small_picture_is_not_scaled_up,
            colour_bits_go_before_the_size_when_asked)

@@ -252,7 +252,7 @@ START_TEST(output_that_cannot_be_sent_is_told)
 }
 END_TEST
 
-CHECK_MAIN("git", 120, fresh_repository_is_clean_and_has_a_branch,
+CHECK_MAIN("git", 300, fresh_repository_is_clean_and_has_a_branch,
            files_are_reported_with_their_names, conflict_and_detached_head_are_seen,
            output_that_is_not_lines_is_not_parsed, failure_of_git_is_a_result,
            every_operation_is_the_git_command_of_its_name,

@@ -177,9 +177,9 @@ START_TEST(full_arena_is_noticed)
 }
 END_TEST
 
-CHECK_MAIN("git_status", 60, headers_become_branch_and_distance, missing_headers_leave_empty_fields,
-           changed_files_keep_spaces_and_tell_what_is_staged, renamed_file_has_its_new_name,
-           unmerged_file_is_not_clean_and_not_staged,
+CHECK_MAIN("git_status", 300, headers_become_branch_and_distance,
+           missing_headers_leave_empty_fields, changed_files_keep_spaces_and_tell_what_is_staged,
+           renamed_file_has_its_new_name, unmerged_file_is_not_clean_and_not_staged,
            untracked_file_is_reported_and_ignored_one_is_not,
            lines_that_are_not_understood_are_passed_over, huge_numbers_are_bounded,
            texts_are_made_valid_utf8, quoted_text_is_unquoted_as_git_quotes_it,

@@ -145,7 +145,7 @@ START_TEST(a_grant_is_for_the_asking_client_and_server)
 }
 END_TEST
 
-CHECK_MAIN("callout", 60, a_request_is_read, bytes_that_are_no_request_are_refused,
+CHECK_MAIN("callout", 300, a_request_is_read, bytes_that_are_no_request_are_refused,
            a_client_without_token_or_name_reads_as_empty,
            only_the_documented_connection_name_carries_an_instance,
            a_grant_is_for_the_asking_client_and_server)

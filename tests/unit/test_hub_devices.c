@@ -181,7 +181,7 @@ START_TEST(form_fields_are_decoded)
 }
 END_TEST
 
-CHECK_MAIN("devices", 60, an_approved_machine_is_handed_out_with_what_was_agreed,
+CHECK_MAIN("devices", 300, an_approved_machine_is_handed_out_with_what_was_agreed,
            codes_are_typed_in_many_ways, a_decision_is_made_once_and_with_the_right_ticket,
            a_code_is_used_up, requests_expire_decided_or_not, who_asks_too_often_is_slowed_down,
            nobody_takes_all_places, form_fields_are_decoded)

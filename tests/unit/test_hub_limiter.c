@@ -53,5 +53,5 @@ START_TEST(many_addresses_need_no_more_room)
 }
 END_TEST
 
-CHECK_MAIN("limiter", 60, each_address_has_its_own_bucket, an_ipv6_network_counts_as_one,
+CHECK_MAIN("limiter", 300, each_address_has_its_own_bucket, an_ipv6_network_counts_as_one,
            many_addresses_need_no_more_room)

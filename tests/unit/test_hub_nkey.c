@@ -64,5 +64,5 @@ START_TEST(a_public_key_is_told_from_other_text)
 }
 END_TEST
 
-CHECK_MAIN("nkey", 60, public_keys_and_signatures_are_those_of_nats,
+CHECK_MAIN("nkey", 300, public_keys_and_signatures_are_those_of_nats,
            a_public_key_is_told_from_other_text)

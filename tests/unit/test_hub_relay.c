@@ -687,7 +687,7 @@ START_TEST(bytes_that_are_no_message_change_nothing)
 }
 END_TEST
 
-CHECK_MAIN("relay", 120, what_one_end_sends_the_other_receives,
+CHECK_MAIN("relay", 300, what_one_end_sends_the_other_receives,
            an_end_that_comes_later_gets_what_it_missed_from_where_it_says,
            the_ring_keeps_the_newest_by_number_and_by_bytes,
            a_new_end_takes_the_place_of_the_old_one, what_a_replaced_end_still_sends_does_not_count,

@@ -258,7 +258,7 @@ START_TEST(many_machines_keep_their_places)
 }
 END_TEST
 
-CHECK_MAIN("roster", 60, a_machine_is_online_from_its_first_word_until_20_s_of_silence,
+CHECK_MAIN("roster", 300, a_machine_is_online_from_its_first_word_until_20_s_of_silence,
            a_second_process_waits_for_the_lease_of_the_first,
            after_a_goodbye_the_next_process_comes_at_once_and_the_old_one_stays_gone,
            reasons_to_refuse, revoking_and_enrolling_again_end_the_lease,

@@ -127,7 +127,7 @@ START_TEST(overlong_tokens_are_refused_before_they_are_decoded)
 }
 END_TEST
 
-CHECK_MAIN("signed_token", 60, tokens_of_the_protocol_vectors_verify,
+CHECK_MAIN("signed_token", 300, tokens_of_the_protocol_vectors_verify,
            minting_gives_the_vector_of_the_bearer, a_token_lives_until_its_second_has_passed,
            any_changed_character_is_noticed, texts_that_are_no_token_are_refused_with_the_reason,
            overlong_tokens_are_refused_before_they_are_decoded)

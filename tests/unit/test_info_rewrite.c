@@ -124,7 +124,7 @@ START_TEST(the_longest_line_is_taken_and_one_byte_more_is_not)
 }
 END_TEST
 
-CHECK_MAIN("info_rewrite", 60, true_becomes_false_and_nothing_else_changes,
+CHECK_MAIN("info_rewrite", 300, true_becomes_false_and_nothing_else_changes,
            a_line_without_tls_stays_as_it_is, every_spelling_a_server_uses_is_read,
            what_follows_the_line_is_left_alone, a_line_may_arrive_byte_by_byte,
            anything_else_is_refused_with_its_own_words,

@@ -143,7 +143,7 @@ START_TEST(a_waiter_takes_over_or_ends_when_told)
     }
     int64_t start = clock_mono_ms();
     ck_assert_int_eq(instance_lock_wait(&rig_config, cancel, &fd, &why), LOCK_TAKEN);
-    ck_assert_int_lt(clock_mono_ms() - start, 6000);
+    ck_assert_int_lt(clock_mono_ms() - start, 30000);
     close(fd);
     cancel_unref(cancel);
     while (wait(NULL) > 0)

@@ -130,7 +130,7 @@ START_TEST(late_replies_leave_in_order_while_somebody_may_wait)
 }
 END_TEST
 
-CHECK_MAIN("journal", 60, a_reply_subject_is_seen_once_a_minute,
+CHECK_MAIN("journal", 300, a_reply_subject_is_seen_once_a_minute,
            a_flood_of_subjects_is_bounded_and_recent_ones_are_kept,
            an_id_runs_once_and_its_reply_is_kept_for_a_while, the_oldest_replies_make_room,
            late_replies_leave_in_order_while_somebody_may_wait)

@@ -192,6 +192,6 @@ START_TEST(chords_have_a_length_and_a_number_of_keys)
 }
 END_TEST
 
-CHECK_MAIN("keys", 60, every_way_to_write_a_key_is_understood, single_characters_are_themselves,
+CHECK_MAIN("keys", 300, every_way_to_write_a_key_is_understood, single_characters_are_themselves,
            unknown_names_are_unknown, old_keysyms_are_found_for_their_characters,
            chords_are_cut_at_plus_signs_that_separate, chords_have_a_length_and_a_number_of_keys)

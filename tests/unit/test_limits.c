@@ -140,6 +140,6 @@ START_TEST(a_file_larger_than_its_room_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("limits", 30, a_failure_cuts_what_has_no_room, a_cut_failure_ends_with_a_whole_character,
-           a_log_line_is_cut_and_still_a_line, an_event_is_logged_so_often_and_then_counted,
-           a_file_larger_than_its_room_is_refused)
+CHECK_MAIN("limits", 300, a_failure_cuts_what_has_no_room,
+           a_cut_failure_ends_with_a_whole_character, a_log_line_is_cut_and_still_a_line,
+           an_event_is_logged_so_often_and_then_counted, a_file_larger_than_its_room_is_refused)

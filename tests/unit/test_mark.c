@@ -104,6 +104,6 @@ START_TEST(process_that_is_gone_has_no_mark)
 }
 END_TEST
 
-CHECK_MAIN("mark", 60, mark_is_found_wherever_it_is, mark_is_found_across_chunks,
+CHECK_MAIN("mark", 300, mark_is_found_wherever_it_is, mark_is_found_across_chunks,
            what_only_looks_like_a_mark_is_none, a_mark_without_an_end_is_none,
            process_that_is_gone_has_no_mark)

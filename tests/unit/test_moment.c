@@ -51,5 +51,5 @@ START_TEST(expiry_is_told_with_the_distance)
 }
 END_TEST
 
-CHECK_MAIN("moment", 60, spans_are_told_in_the_unit_that_fits, dates_are_utc,
+CHECK_MAIN("moment", 300, spans_are_told_in_the_unit_that_fits, dates_are_utc,
            expiry_is_told_with_the_distance)

@@ -213,7 +213,7 @@ START_TEST(help_names_variables_and_shows_no_values)
 }
 END_TEST
 
-CHECK_MAIN("options", 60, values_come_in_both_forms_and_anywhere,
+CHECK_MAIN("options", 300, values_come_in_both_forms_and_anywhere,
            the_value_of_an_option_may_be_optional, what_is_no_option_is_an_argument,
            a_command_ends_the_options_before_it, mistakes_are_told_without_values,
            secrets_vanish_from_the_command_line, the_environment_fills_what_is_missing,

@@ -197,7 +197,7 @@ START_TEST(a_crew_does_each_piece_once_in_every_round)
 }
 END_TEST
 
-CHECK_MAIN("picture", 120, every_depth_and_byte_order_becomes_rgb,
+CHECK_MAIN("picture", 300, every_depth_and_byte_order_becomes_rgb,
            formats_that_cannot_be_read_are_named,
            the_cursor_is_drawn_over_the_pixels_and_cut_at_the_edges,
            any_single_pixel_changes_the_checksum_of_its_strip_only,

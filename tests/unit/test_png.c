@@ -214,7 +214,7 @@ int main(void)
 {
     TCase *tests = tcase_create("png");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 240);
+    tcase_set_timeout(tests, 300);
     tcase_add_loop_test(tests, every_size_and_number_of_colours_decodes_pixel_by_pixel, 0,
                         sizeof colour_counts / sizeof *colour_counts);
     tcase_add_test(tests, photos_decode_at_every_size_and_effort);

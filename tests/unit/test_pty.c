@@ -240,7 +240,7 @@ START_TEST(the_shell_is_one_that_can_run)
 }
 END_TEST
 
-CHECK_MAIN("pty", 60, a_program_leads_a_session_on_its_own_terminal,
+CHECK_MAIN("pty", 300, a_program_leads_a_session_on_its_own_terminal,
            the_exit_code_is_the_programs_and_1_for_a_signal,
            a_size_of_0_keeps_what_is_and_the_largest_is_taken,
            what_cannot_be_started_leaves_nothing, without_descriptors_it_is_an_error,

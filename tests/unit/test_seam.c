@@ -177,5 +177,5 @@ START_TEST(a_stream_cut_short_or_with_bytes_behind_it_is_refused)
 }
 END_TEST
 
-CHECK_MAIN("seam", 120, pieces_of_any_kind_join_into_one_stream, runs_come_back_whatever_is_in_them,
+CHECK_MAIN("seam", 300, pieces_of_any_kind_join_into_one_stream, runs_come_back_whatever_is_in_them,
            what_is_no_deflate_is_refused, a_stream_cut_short_or_with_bytes_behind_it_is_refused)

@@ -250,7 +250,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
+    tcase_set_timeout(all, 300);
     tcase_add_checked_fixture(all, scratch_setup, scratch_teardown);
     tcase_add_test(all, subgroups_need_a_recent_systemd);
     tcase_add_test(all, nothing_sandboxes_the_commands_of_the_person);

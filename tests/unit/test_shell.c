@@ -124,7 +124,7 @@ START_TEST(zsh_reads_a_script_without_changing_its_name)
 }
 END_TEST
 
-CHECK_MAIN("shell", 60, posix_shell_is_taken_as_it_is, shell_that_cannot_be_run_is_replaced,
+CHECK_MAIN("shell", 300, posix_shell_is_taken_as_it_is, shell_that_cannot_be_run_is_replaced,
            shell_that_speaks_another_language_is_replaced, shell_is_chosen_once,
            script_behaves_as_an_argument_does, script_leaves_no_descriptor_to_commands,
            zsh_reads_a_script_without_changing_its_name)

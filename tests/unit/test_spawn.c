@@ -384,7 +384,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("spawn");
-    tcase_set_timeout(all, 120);
+    tcase_set_timeout(all, 600);
     tcase_add_test(all, child_has_default_signals_and_an_empty_mask);
     tcase_add_test(all, sigpipe_kills_a_child_although_we_ignore_it);
     tcase_add_test(all, children_can_be_waited_for_although_we_were_started_with_sigchld_ignored);

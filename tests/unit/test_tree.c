@@ -73,7 +73,7 @@ static void kill_and_check(struct grove *grove, char last)
         pids[name - 'a'] = member(grove, name);
         ck_assert_msg(!is_dead(pids[name - 'a']), "%c died too early", name);
     }
-    ck_assert_uint_eq(tree_kill(&grove->child.tree, 1, KILL_TREE_MS), 0);
+    ck_assert_uint_eq(tree_kill(&grove->child.tree, 1, PATIENCE_MS), 0);
     for (char name = 'a'; name <= last; name++)
         ck_assert_msg(is_dead(pids[name - 'a']), "%c survived", name);
     ck_assert(is_dead(grove->child.tree.leader));
@@ -155,7 +155,7 @@ START_TEST(several_trees_are_killed_in_one_go)
         plant(&groves[i], "(setsid sh -c 'echo $$ >a; exec sleep 300' &)");
         trees[i] = groves[i].child.tree;
     }
-    ck_assert_uint_eq(tree_kill(trees, COUNT, KILL_TREE_MS), 0);
+    ck_assert_uint_eq(tree_kill(trees, COUNT, PATIENCE_MS), 0);
     for (int i = 0; i < COUNT; i++) {
         ck_assert(is_dead(member(&groves[i], 'a')));
         ck_assert(is_dead(groves[i].child.tree.leader));
@@ -170,7 +170,7 @@ START_TEST(tree_without_a_held_leader_is_found_too)
     plant(&grove, "env -i sleep 300 & echo $! >a; setsid sleep 300 & echo $! >b");
     struct tree tree = grove.child.tree;
     tree.held = false;
-    ck_assert_uint_eq(tree_kill(&tree, 1, KILL_TREE_MS), 0);
+    ck_assert_uint_eq(tree_kill(&tree, 1, PATIENCE_MS), 0);
     ck_assert(is_dead(member(&grove, 'a')));
     ck_assert(is_dead(member(&grove, 'b')));
     uproot(&grove);
@@ -194,6 +194,21 @@ START_TEST(process_that_took_over_the_leaders_id_is_spared)
 }
 END_TEST
 
+// The environment of execve is there from its middle on.
+static void wait_asleep(pid_t pid)
+{
+    char path[64], stat[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; !strstr(stat, "(sleep) S");) {
+        ck_assert_int_lt(clock_mono_ms(), end);
+        clock_sleep_ms(1);
+        FILE *file = fopen(path, "re");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_ptr_nonnull(fgets(stat, sizeof stat, file));
+        fclose(file);
+    }
+}
+
 START_TEST(mark_must_match_exactly)
 {
     char mark[MARK_BYTES];
@@ -216,8 +231,9 @@ START_TEST(mark_must_match_exactly)
             _exit(1);
         }
     }
-    clock_sleep_ms(300);
-    ck_assert_uint_eq(tree_kill(&tree, 1, KILL_TREE_MS), 0);
+    for (int i = 0; i < 3; i++)
+        wait_asleep(pids[i]);
+    ck_assert_uint_eq(tree_kill(&tree, 1, PATIENCE_MS), 0);
     ck_assert(!is_dead(pids[0]));
     ck_assert(!is_dead(pids[1]));
     ck_assert(is_dead(pids[2]));
@@ -228,7 +244,7 @@ END_TEST
 
 // --- storms, all bounded: each line of processes has one living member at a time
 
-enum { LINES = 3, HOPS = 2000 };
+enum { LINES = 3, HOPS = 20000 };
 
 static int hop(bool leave)
 {
@@ -274,7 +290,7 @@ START_TEST(storm_of_forks_is_ended)
     wait_ready(&grove);
     while (hops_made(&grove) < 30)
         clock_sleep_ms(1);
-    ck_assert_uint_eq(tree_kill(&grove.child.tree, 1, KILL_TREE_MS), 0);
+    ck_assert_uint_eq(tree_kill(&grove.child.tree, 1, PATIENCE_MS), 0);
     off_t made = hops_made(&grove);
     clock_sleep_ms(200);
     ck_assert_int_eq(hops_made(&grove), made);
@@ -290,7 +306,7 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "sessions") == 0)
         return hop(true);
     TCase *all = tcase_create("tree");
-    tcase_set_timeout(all, 120);
+    tcase_set_timeout(all, 600);
     tcase_add_loop_test(all, every_way_to_leave_the_group_is_followed, 0, WAYS);
     tcase_add_test(all, tree_that_is_deep_and_wide_is_found_whole);
     tcase_add_test(all, nobody_else_is_hit);

@@ -64,7 +64,7 @@ static bool dial(enum tunnel_scheme scheme, const char *host, struct tunnel **tu
                                    .port = port_of(scheme),
                                    .path = "/",
                                    .ca_file = *ca_file ? ca_file : NULL};
-    return tunnel_open(&target, clock_mono_ms() + 10000, NULL, tunnel, why);
+    return tunnel_open(&target, clock_mono_ms() + 60000, NULL, tunnel, why);
 }
 
 static struct tunnel *open_tunnel(enum tunnel_scheme scheme, const char *host)
@@ -87,7 +87,7 @@ static natsConnection *log_in_on(uint16_t port)
     natsOptions_SetURL(options, url);
     natsOptions_SetSendAsap(options, true);
     natsOptions_SetAllowReconnect(options, false);
-    natsOptions_SetTimeout(options, 10000);
+    natsOptions_SetTimeout(options, 60000);
     natsOptions_UseGlobalMessageDelivery(options, true);
     natsStatus status = natsConnection_Connect(&nats, options);
     natsOptions_Destroy(options);
@@ -114,7 +114,7 @@ static void ask(natsConnection *nats, size_t size)
     for (size_t i = 0; i < size; i++)
         data[i] = (char)(i * 31 + i / 7919);
     natsMsg *answer = NULL;
-    ck_assert_int_eq(natsConnection_Request(&answer, nats, "echo", data, (int)size, 20000),
+    ck_assert_int_eq(natsConnection_Request(&answer, nats, "echo", data, (int)size, 60000),
                      NATS_OK);
     ck_assert_int_eq(natsMsg_GetDataLength(answer), (int)size);
     ck_assert_int_eq(memcmp(natsMsg_GetData(answer), data, size), 0);
@@ -295,7 +295,7 @@ static void leaves_nothing(enum tunnel_scheme scheme)
     long before = resident_kib();
     reconnect(scheme, RECONNECTS);
     for (int i = 0;
-         i < 200 && (entries("/proc/self/fd") > fds || entries("/proc/self/task") > threads); i++)
+         i < 1200 && (entries("/proc/self/fd") > fds || entries("/proc/self/task") > threads); i++)
         clock_sleep_ms(50);
     ck_assert_uint_le(entries("/proc/self/fd"), fds);
     ck_assert_uint_le(entries("/proc/self/task"), threads);
@@ -344,10 +344,10 @@ START_TEST(a_killed_server_ends_the_tunnel_and_the_client)
         natsConnection_Publish(nats, "somewhere", data, 100000);
     }
     free(data);
-    for (int i = 0; i < 500 && !natsConnection_IsClosed(nats); i++)
+    for (int i = 0; i < 3000 && !natsConnection_IsClosed(nats); i++)
         clock_sleep_ms(20);
     ck_assert(natsConnection_IsClosed(nats));
-    for (int i = 0; i < 500 && !tunnel_failure(tunnel, NULL); i++)
+    for (int i = 0; i < 3000 && !tunnel_failure(tunnel, NULL); i++)
         clock_sleep_ms(20);
     ck_assert(tunnel_failure(tunnel, NULL));
     natsConnection_Destroy(nats);
@@ -378,7 +378,7 @@ START_TEST(what_was_flushed_before_the_close_arrives)
         struct tunnel *other = open_tunnel(schemes[i % 2], "localhost");
         natsConnection *nats = log_in(other);
         natsConnection_PublishString(nats, "goodbye", "x");
-        natsConnection_FlushTimeout(nats, 5000);
+        natsConnection_FlushTimeout(nats, 60000);
         if (i % 4 < 2) {
             tunnel_close(other);
             natsConnection_Destroy(nats);
@@ -387,7 +387,7 @@ START_TEST(what_was_flushed_before_the_close_arrives)
             tunnel_close(other);
         }
     }
-    for (int i = 0; i < 500 && atomic_load(&arrived) < 20; i++)
+    for (int i = 0; i < 3000 && atomic_load(&arrived) < 20; i++)
         clock_sleep_ms(20);
     ck_assert_int_eq(atomic_load(&arrived), 20);
     natsSubscription_Destroy(subscription);
@@ -404,7 +404,7 @@ START_TEST(without_a_client_the_tunnel_ends)
         tunnels[i] = open_tunnel(secure[i], "localhost");
     for (size_t i = 0; i < 2; i++) {
         struct fail why = {0};
-        for (int k = 0; k < 500 && !tunnel_failure(tunnels[i], &why); k++)
+        for (int k = 0; k < 3000 && !tunnel_failure(tunnels[i], &why); k++)
             clock_sleep_ms(20);
         ck_assert(tunnel_failure(tunnels[i], &why));
         ck_assert_int_eq(why.kind, FAIL_TIMEOUT);
@@ -439,7 +439,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("tunnel");
-    tcase_set_timeout(all, 280);
+    tcase_set_timeout(all, 600);
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, ws_carries_small_and_large_messages_both_ways);
     tcase_add_test(all, wss_carries_small_and_large_messages_both_ways);

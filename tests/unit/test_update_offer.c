@@ -197,6 +197,6 @@ START_TEST(what_is_no_manifest_is_refused_with_a_reason)
 }
 END_TEST
 
-CHECK_MAIN("update_offer", 60, versions_have_an_order, what_is_no_version_is_not_guessed_at,
+CHECK_MAIN("update_offer", 300, versions_have_an_order, what_is_no_version_is_not_guessed_at,
            only_a_newer_version_is_offered, a_rollout_reaches_the_machines_of_its_share,
            a_manifest_reads_as_it_was_written, what_is_no_manifest_is_refused_with_a_reason)

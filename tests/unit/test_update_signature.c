@@ -209,7 +209,7 @@ END_TEST
 int main(void)
 {
     TCase *all = tcase_create("update_signature");
-    tcase_set_timeout(all, 120);
+    tcase_set_timeout(all, 300);
     tcase_add_loop_test(all, a_changed_byte_is_noticed, 0, sizeof files / sizeof *files);
     tcase_add_test(all, a_signature_of_another_file_does_not_fit);
     tcase_add_test(all, line_ends_and_what_follows_do_not_matter);

@@ -211,7 +211,7 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("decode");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, the_schema_holds_only_what_the_codec_knows);
     tcase_add_test(tcase, bytes_may_hold_anything_and_are_not_copied);

@@ -346,7 +346,7 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("encode");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, lengths_of_any_number_of_digits_are_right);
     tcase_add_test(tcase, a_reply_is_written_around_its_largest_field);

@@ -432,7 +432,7 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("decode");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_message_cut_off_anywhere_but_between_fields_is_refused);
     tcase_add_test(tcase, varints_end_after_ten_bytes_and_64_bits);

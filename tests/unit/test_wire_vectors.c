@@ -290,7 +290,7 @@ END_TEST
 int main(void)
 {
     TCase *tcase = tcase_create("vectors");
-    tcase_set_timeout(tcase, 120);
+    tcase_set_timeout(tcase, 300);
     tcase_add_test(tcase, every_message_decodes_and_encodes_as_others_do);
     tcase_add_test(tcase, messages_of_both_reference_agents_decode);
     return check_run_case("wire_vectors", tcase);

@@ -67,7 +67,7 @@ static void note_place(void *place)
 START_TEST(an_urgent_job_overtakes_the_others)
 {
     struct workers *workers = workers_new(1);
-    ck_assert(workers_submit(workers, count, (void *)(intptr_t)200));
+    ck_assert(workers_submit(workers, wait_for_release, NULL));
     while (atomic_load(&running) == 0)
         clock_sleep_ms(1);
     for (int i = 0; i < 3; i++)
@@ -75,6 +75,7 @@ START_TEST(an_urgent_job_overtakes_the_others)
     ck_assert(workers_submit_urgent(workers, note_place, &urgent_at));
     ck_assert(workers_submit_urgent(workers, count, NULL));
     ck_assert(workers_submit(workers, note_place, &ordinary_at));
+    atomic_store(&released, true);
     workers_free(workers);
     ck_assert_int_eq(urgent_at, 1);
     ck_assert_int_eq(ordinary_at, 5);
@@ -87,7 +88,7 @@ START_TEST(idle_workers_end_but_for_one)
     struct workers *workers = workers_new(50);
     for (int i = 0; i < 20; i++)
         ck_assert(workers_submit(workers, count, (void *)(intptr_t)50));
-    for (int i = 0; i < 300 && workers_threads(workers) > 1; i++)
+    for (int i = 0; i < 1200 && workers_threads(workers) > 1; i++)
         clock_sleep_ms(50);
     ck_assert_uint_eq(workers_threads(workers), 1);
     ck_assert(workers_submit(workers, count, NULL));
@@ -111,6 +112,6 @@ START_TEST(a_fired_cancel_stays_fired_for_all)
 }
 END_TEST
 
-CHECK_MAIN("workers", 60, every_job_runs_once_and_the_maximum_holds,
+CHECK_MAIN("workers", 300, every_job_runs_once_and_the_maximum_holds,
            a_hundred_jobs_that_wait_run_at_once, an_urgent_job_overtakes_the_others,
            idle_workers_end_but_for_one, a_fired_cancel_stays_fired_for_all)

@@ -58,4 +58,4 @@ START_TEST(every_size_is_told_and_masked)
 }
 END_TEST
 
-CHECK_MAIN("ws_frame", 30, the_example_of_the_rfc, every_size_is_told_and_masked)
+CHECK_MAIN("ws_frame", 300, the_example_of_the_rfc, every_size_is_told_and_masked)

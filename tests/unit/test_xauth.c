@@ -93,5 +93,5 @@ START_TEST(data_of_unusual_size_is_passed_over)
 }
 END_TEST
 
-CHECK_MAIN("xauth", 60, cookies_of_this_display_are_found_the_best_first,
+CHECK_MAIN("xauth", 300, cookies_of_this_display_are_found_the_best_first,
            a_file_cut_anywhere_gives_what_was_whole, data_of_unusual_size_is_passed_over)

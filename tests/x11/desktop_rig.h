@@ -108,6 +108,17 @@ static inline bool press_keys(struct desktop *desktop, const char *keys,
     return desktop_input(desktop, NULL, &input, NULL, 0, why);
 }
 
+// What a viewer makes has no answer: it is waited for, and whether more comes.
+static inline void receiver_hears(struct receiver *receiver, const char *story)
+{
+    int64_t end = clock_mono_ms() + 20000;
+    do
+        receiver_read(receiver, 50);
+    while (strcmp(receiver_story(receiver, false), story) != 0 && clock_mono_ms() < end);
+    receiver_read(receiver, 250);
+    ck_assert_str_eq(receiver_story(receiver, false), story);
+}
+
 static inline void run_wait(const struct xvfb *xvfb, const char *command)
 {
     char *const arguments[] = {"sh", "-c", (char *)command, NULL};

@@ -103,8 +103,9 @@ START_TEST(an_unchanged_screen_is_repeated_a_few_times_and_then_silent)
     struct rig rig = rig_start("800x600x24", NULL);
     open_display(&rig);
     struct watcher watcher = watch(rig.desktop, plain_view());
-    take_frames(&watcher, 7000, 100);
-    ck_assert_uint_eq(watcher.frames, 3); // the first, after one second, after five
+    take_frames(&watcher, SOON_MS, 3); // the first, after one second, after five
+    take_frames(&watcher, 1500, 100);
+    ck_assert_uint_eq(watcher.frames, 3);
     ck_assert_uint_eq(watcher.repeats, 2);
     ck_assert(frames_fresh(watcher.socket));
     take_frames(&watcher, SOON_MS, 4);
@@ -124,7 +125,8 @@ START_TEST(a_slow_viewer_gets_the_newest_picture_and_no_backlog)
     struct desktop_frame frame;
     int png;
     fill(0x111111, 0, 0, 800, 600);
-    sleep_ms(200);
+    struct pollfd ready = {watcher.socket, POLLIN, 0};
+    ck_assert_int_eq(poll(&ready, 1, SOON_MS), 1);
     ck_assert_int_eq(frames_read(watcher.socket, &frame, &png), FRAMES_ONE); // and does not take it
     close(png);
     for (unsigned i = 2; i < 12; i++) {
@@ -137,7 +139,7 @@ START_TEST(a_slow_viewer_gets_the_newest_picture_and_no_backlog)
     take_frames(&watcher, SOON_MS, 1);
     ck_assert_uint_eq(pixel_at(&watcher.last, 700, 500), 0x111111 * 11);
     take_frames(&watcher, 300, 2);
-    ck_assert_uint_eq(watcher.frames, 1);
+    ck_assert_uint_eq(watcher.frames - watcher.repeats, 1);
     stop_watching(&watcher);
     rig_stop(&rig);
 }
@@ -174,16 +176,22 @@ START_TEST(rates_and_bytes_are_kept)
     sleep_ms(200);
     view.frames_per_second = 10;
     struct watcher slow = watch(rig.desktop, view);
+    int64_t start = clock_mono_ms();
     take_frames(&slow, 3000, 1000);
+    ck_assert_uint_le(slow.frames, 2 + (clock_mono_ms() - start) / 100);
+    take_frames(&slow, SOON_MS, 5);
     ck_assert_uint_ge(slow.frames, 5);
-    ck_assert_uint_le(slow.frames, 32);
     stop_watching(&slow);
 
     view.bytes_per_second = 200000;
+    start = clock_mono_ms();
     struct watcher thin = watch(rig.desktop, view);
     take_frames(&thin, 4000, 1000);
+    take_frames(&thin, SOON_MS, 2);
     ck_assert_uint_ge(thin.frames, 2);
-    ck_assert_uint_le(thin.bytes, 200000 * 4 + 300000 + 500000); // and the burst, and one frame
+    size_t seconds = (size_t)(clock_mono_ms() - start) / 1000 + 1;
+    ck_assert_uint_le(thin.bytes,
+                      200000 * seconds + 300000 + 500000); // and the burst, and one frame
     stop_watching(&thin);
 
     painting = false;
@@ -220,8 +228,7 @@ START_TEST(frames_over_their_size_are_made_smaller_and_clicks_on_them_fit)
                                   .x = (int32_t)small.frame.width / 2,
                                   .y = (int32_t)small.frame.height / 4};
     ck_assert(frames_input(small.socket, &click, NULL, 0));
-    receiver_read(&receiver, 300);
-    ck_assert_str_eq(receiver_story(&receiver, false), "+b1 -b1");
+    receiver_hears(&receiver, "+b1 -b1");
     ck_assert_int_le(abs(receiver.events[receiver.count - 1].x - 400), 1);
     ck_assert_int_le(abs(receiver.events[receiver.count - 1].y - 150), 1);
     stop_watching(&small);
@@ -251,8 +258,12 @@ START_TEST(many_viewers_see_the_same_and_one_too_many_is_told)
         ck_assert_uint_eq(pixel_at(&watchers[i].last, 700, 500), 0xabcdef);
     }
     stop_watching(&watchers[3]);
-    sleep_ms(50);
-    watchers[3] = watch(rig.desktop, plain_view()); // its place is free again
+    int64_t end = clock_mono_ms() + SOON_MS; // until its place is free again
+    bool seated;
+    while (!(seated = desktop_frames(rig.desktop, &view, &socket, &why)) && clock_mono_ms() < end)
+        sleep_ms(20);
+    ck_assert_msg(seated, "%s", why.what);
+    watchers[3] = (struct watcher){.socket = socket};
     take_frames(&watchers[3], SOON_MS, 1);
     ck_assert_uint_eq(watchers[3].frames, 1);
     rig_stop(&rig);
@@ -283,13 +294,11 @@ START_TEST(a_viewer_s_input_needs_consent_and_fits_what_it_saw)
                          key = {.kind = DESKTOP_KEY, .action = DESKTOP_KEY_DOWN, .key = "shift"};
     ck_assert(frames_input(watcher.socket, &text, "hi", 2));
     ck_assert(frames_input(watcher.socket, &key, NULL, 0));
-    receiver_read(&receiver, 300);
-    ck_assert_str_eq(receiver_story(&receiver, false), "+b1 -b1 +h -h +i -i +Shift_L");
+    receiver_hears(&receiver, "+b1 -b1 +h -h +i -i +Shift_L");
     ck_assert_int_eq(receiver.events[1].x, 100);
     receiver_clear(&receiver);
     stop_watching(&watcher); // what it held comes up
-    receiver_read(&receiver, 300);
-    ck_assert_str_eq(receiver_story(&receiver, false), "-Shift_L");
+    receiver_hears(&receiver, "-Shift_L");
     receiver_close(&receiver);
     rig_stop(&rig);
 }
@@ -324,7 +333,7 @@ START_TEST(viewers_are_told_when_the_server_or_the_process_ends)
     take_frames(&watcher, SOON_MS, 1);
     kill(rig.xvfb.pid, SIGKILL);
     struct pollfd ready = {watcher.socket, POLLIN, 0};
-    ck_assert_int_eq(poll(&ready, 1, 3000), 1);
+    ck_assert_int_eq(poll(&ready, 1, SOON_MS), 1);
     struct desktop_frame frame;
     int png;
     while (frames_read(watcher.socket, &frame, &png) == FRAMES_ONE)
@@ -335,7 +344,7 @@ START_TEST(viewers_are_told_when_the_server_or_the_process_ends)
 }
 END_TEST
 
-CHECK_MAIN("frames", 120, the_first_frame_comes_at_once_and_changes_follow,
+CHECK_MAIN("frames", 300, the_first_frame_comes_at_once_and_changes_follow,
            an_unchanged_screen_is_repeated_a_few_times_and_then_silent,
            a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
            frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,

@@ -514,8 +514,8 @@ END_TEST
 int main(void)
 {
     TCase *us = tcase_create("input"), *other = tcase_create("layouts");
-    tcase_set_timeout(us, 120);
-    tcase_set_timeout(other, 120);
+    tcase_set_timeout(us, 300);
+    tcase_set_timeout(other, 300);
     tcase_add_checked_fixture(us, setup, teardown);
     const TTest *const tests[] = {clicks_arrive_with_their_button_at_their_place,
                                   a_double_click_is_two_within_a_quarter_of_a_second,

@@ -144,13 +144,13 @@ START_TEST(the_pointer_s_image_is_sent_and_not_drawn)
     fill(0x777777, 0, 0, 640, 480);
     viewer_open(&viewer, rig.desktop, false, "tight", true);
     ck_assert(viewer_sees(&viewer, 320, 240, 0x777777, SOON_MS)); // where the pointer is
-    for (unsigned i = 0; i < 20 && viewer.cursors == 0; i++)
+    for (unsigned i = 0; i < 400 && viewer.cursors == 0; i++)
         viewer_sees(&viewer, 0, 0, 1, 50);
     ck_assert_int_gt(viewer.cursors, 0);
     int before = viewer.cursors;
     XDefineCursor(x, DefaultRootWindow(x), XCreateFontCursor(x, XC_watch));
     XSync(x, False);
-    for (unsigned i = 0; i < 20 && viewer.cursors == before; i++)
+    for (unsigned i = 0; i < 400 && viewer.cursors == before; i++)
         viewer_sees(&viewer, 0, 0, 1, 50);
     ck_assert_int_gt(viewer.cursors, before);
 
@@ -196,10 +196,10 @@ START_TEST(input_arrives_with_consent_only)
         SendKeyEvent(viewer.client, keys[i], FALSE);
         receiver_read(&receiver, 150);
     }
-    ck_assert_str_eq(receiver_story(&receiver, false),
-                     "+b1 -b1 +b4 -b4 +a -a +Shift_L +A -Shift_L -a +Shift_L +? -Shift_L -/ "
-                     "+Return -Return +F5 -F5 +eacute -eacute +U0436 -U0436 "
-                     "+Cyrillic_ya -Cyrillic_ya");
+    receiver_hears(&receiver,
+                   "+b1 -b1 +b4 -b4 +a -a +Shift_L +A -Shift_L -a +Shift_L +? -Shift_L -/ "
+                   "+Return -Return +F5 -F5 +eacute -eacute +U0436 -U0436 "
+                   "+Cyrillic_ya -Cyrillic_ya");
     ck_assert_str_eq(receiver.text, "aA?\ré"
                                     "жя");
 
@@ -210,12 +210,13 @@ START_TEST(input_arrives_with_consent_only)
     SendKeyEvent(viewer.client, '/', FALSE);
     SendKeyEvent(viewer.client, 'B', TRUE);
     SendKeyEvent(viewer.client, 'B', FALSE);
+    for (unsigned i = 0; i < 100 && receiver.text_size < 2; i++)
+        receiver_read(&receiver, 200);
     receiver_read(&receiver, 200);
     ck_assert_str_eq(receiver.text, "/B");
     receiver_clear(&receiver);
     viewer_close(&viewer); // what it held comes up
-    receiver_read(&receiver, 400);
-    ck_assert_str_eq(receiver_story(&receiver, false), "-Shift_L");
+    receiver_hears(&receiver, "-Shift_L");
     receiver_close(&receiver);
     rig_stop(&rig);
 }
@@ -282,7 +283,7 @@ START_TEST(viewers_have_seats_and_get_them_back)
     struct fail why;
     for (unsigned round = 0; round < 5; round++) {
         for (unsigned i = 0; i < DESKTOP_RFB_MAX; i++)
-            ck_assert(open_seat(rig.desktop, &fds[i], 3000, &why));
+            ck_assert(open_seat(rig.desktop, &fds[i], SOON_MS, &why));
         ck_assert(!desktop_rfb(rig.desktop, false, &extra, &why));
         ck_assert_int_eq(why.kind, FAIL_BUSY);
         for (unsigned i = 0; i < DESKTOP_RFB_MAX; i++)
@@ -307,7 +308,7 @@ START_TEST(garbage_ends_its_own_viewer_only)
     struct fail why;
     for (unsigned round = 0; round < 60; round++) {
         int fd;
-        bool open = open_seat(rig.desktop, &fd, 8000, &why);
+        bool open = open_seat(rig.desktop, &fd, SOON_MS, &why);
         ck_assert_msg(open, "%s", why.what);
         const char *start = starts[round % 9];
         if (send(fd, start, strlen(start), MSG_NOSIGNAL) < 0)
@@ -386,7 +387,7 @@ int main(void)
 {
     signal(SIGPIPE, SIG_IGN);
     TCase *tests = tcase_create("rfb");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 300);
     tcase_add_loop_test(tests, what_is_drawn_arrives_in_every_encoding, 0,
                         sizeof encodings / sizeof *encodings);
     tcase_add_test(tests, the_pointer_s_image_is_sent_and_not_drawn);

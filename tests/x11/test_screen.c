@@ -356,7 +356,7 @@ END_TEST
 int main(void)
 {
     TCase *tests = tcase_create("screen");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, a_solid_screen_has_its_colour);
     tcase_add_loop_test(tests, no_width_or_depth_shears_or_swaps, 0,
                         sizeof screens / sizeof *screens);

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ARGUMENTS_MAX = 48 };
+enum { ARGUMENTS_MAX = 48, TRIES_MAX = 20 };
 
 void sleep_ms(int ms)
 {
@@ -76,18 +76,9 @@ static pid_t start_child(char *const *arguments, const char *display, const char
     _exit(127);
 }
 
-bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *const *options)
+// False when it has ended at once: somebody has that number.
+static bool start_server(struct xvfb *xvfb, const char *screen, char *const *options)
 {
-    memset(xvfb, 0, sizeof *xvfb);
-    if (access("/usr/bin/Xvfb", X_OK) != 0)
-        return false;
-    snprintf(xvfb->directory, sizeof xvfb->directory, "/tmp/og-xvfb-XXXXXX");
-    if (!mkdtemp(xvfb->directory))
-        die("mkdtemp");
-    if (with_cookie) {
-        snprintf(xvfb->cookie, sizeof xvfb->cookie, "%s/cookie", xvfb->directory);
-        write_cookie(xvfb->cookie);
-    }
     int ready[2];
     char fd[16];
     if (pipe(ready) != 0)
@@ -103,7 +94,7 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
     char *arguments[ARGUMENTS_MAX] = {"Xvfb", name,           "-displayfd", fd,          "-screen",
                                       "0",    (char *)screen, "-noreset",   "-nolisten", "tcp"};
     int count = 10;
-    if (with_cookie) {
+    if (xvfb->cookie[0]) {
         arguments[count++] = "-auth";
         arguments[count++] = xvfb->cookie;
     }
@@ -119,9 +110,42 @@ bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *c
     number[size] = '\0';
     close(ready[0]);
     if (size == 0)
-        die("Xvfb does not start");
+        waitpid(xvfb->pid, NULL, 0);
     snprintf(xvfb->display, sizeof xvfb->display, ":%s", number);
+    return size > 0;
+}
+
+bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *const *options)
+{
+    memset(xvfb, 0, sizeof *xvfb);
+    if (access("/usr/bin/Xvfb", X_OK) != 0)
+        return false;
+    snprintf(xvfb->directory, sizeof xvfb->directory, "/tmp/og-xvfb-XXXXXX");
+    if (!mkdtemp(xvfb->directory))
+        die("mkdtemp");
+    if (with_cookie) {
+        snprintf(xvfb->cookie, sizeof xvfb->cookie, "%s/cookie", xvfb->directory);
+        write_cookie(xvfb->cookie);
+    }
+    for (int tries = 0; !start_server(xvfb, screen, options); tries++)
+        if (tries == TRIES_MAX)
+            die("Xvfb does not start");
     return true;
+}
+
+void xvfb_freeze(const struct xvfb *xvfb)
+{
+    char path[64], text[512];
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)xvfb->pid);
+    kill(xvfb->pid, SIGSTOP);
+    for (const char *state = NULL; !state || state[2] != 'T'; sleep_ms(1)) {
+        FILE *file = fopen(path, "r");
+        if (!file)
+            die(path);
+        text[fread(text, 1, sizeof text - 1, file)] = '\0';
+        fclose(file);
+        state = strrchr(text, ')'); // ") T PPID ..."
+    }
 }
 
 void xvfb_stop(struct xvfb *xvfb)

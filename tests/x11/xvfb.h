@@ -16,6 +16,7 @@ struct xvfb {
 // Xvfb. Aborts the program when it does not start.
 bool xvfb_start(struct xvfb *xvfb, const char *screen, bool with_cookie, char *const *options);
 void xvfb_stop(struct xvfb *xvfb);
+void xvfb_freeze(const struct xvfb *xvfb); // SIGSTOP, and back when it has come to that
 
 // Starts a program on the display; returns its process.
 pid_t xvfb_run(const struct xvfb *xvfb, char *const *arguments);
