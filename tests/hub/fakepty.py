@@ -75,7 +75,7 @@ class Terminal:
         self.stopping = True
         self.machine.ended[self.id] = max(self.exit_code, 0) if self.exit_code >= 0 else 1
         self.machine.terminals.pop(self.id, None)
-        self.asked_after.wait(10)  # else the first viewer may come too late for the output
+        self.asked_after.wait(60)  # else the first viewer may come too late for the output
         try:
             self.end.socket.send(b"\x04" + pb.StreamClose(
                 channel_id=self.id, reason=2, message="pty exited").SerializeToString())

@@ -135,14 +135,14 @@ def test_a_hub_with_a_private_ca(tmp_path, home):
         # the agent, and whoever connects it again, trusts it from then on
         agent = subprocess.Popen([AGENT, "run"], env=home.environment, stderr=subprocess.DEVNULL)
         try:
-            wait_until(lambda: " online " in run("machines", "--data", hub.data), 30)
+            wait_until(lambda: " online " in run("machines", "--data", hub.data))
             assert home.agent("--api-url", url, "connect", "--token", "-",
                               stdin=hub.token()).returncode == 0
             shown = home.agent("connections").stdout
             assert os.path.realpath(hub.data) + "/tls/ca.pem" in shown, shown
         finally:
             agent.terminate()
-            agent.wait(20)
+            agent.wait(60)
         done = home.agent("--ca-file", tmp_path / "none", "connect", "--token", "x")
         assert done.returncode == 1 and "none" in done.stderr
     finally:

@@ -87,7 +87,7 @@ def test_what_a_machine_says_of_itself_steers_no_terminal(hub):
                        machine_name="\x1b[2Jbox", workspace_root="/r\r\n")
     machine.nats.publish(machine.prefix + ".hello", message.SerializeToString())
     machine.nats.flush()
-    wait_until(lambda: hub.state(machine.id) == "online", 10)
+    wait_until(lambda: hub.state(machine.id) == "online")
     for text in (run("machines", "--data", hub.data), run("machines", "--data", hub.data, "--json"),
                  json.dumps(hub.show(machine.id), ensure_ascii=False)):
         assert "1.2]0;owned31m\u00fc" in text, text

@@ -270,7 +270,7 @@ def test_a_hub_on_all_addresses_is_found_by_one_that_its_certificate_names(make_
     port, agents = free_port(), free_port()
     hub = make_hub("--listen", f"0.0.0.0:{port}", "--agents", f"127.0.0.3:{agents}", start=False)
     hub.spawn()
-    wait_until(lambda: os.path.exists(hub.data + "/hub.json"), 20)
+    wait_until(lambda: os.path.exists(hub.data + "/hub.json"))
     assert json.loads(hub.file("hub.json"))["http_url"] == f"https://127.0.0.1:{port}"
     hub.port = port
     assert https(hub, "/healthz") == "ok\n"

@@ -77,6 +77,21 @@ START_TEST(a_server_that_dies_unnoticed_costs_nothing_once_it_is_back)
     kill_server(&rig.xvfb);
     restart(&rig.xvfb);
     ck_assert(try_shot(rig.desktop, &why));
+
+    pid_t process = desktop_process_id(); // which finds the request before it finds the end
+    kill(process, SIGSTOP);
+    kill_server(&rig.xvfb);
+    restart(&rig.xvfb);
+    pid_t waker = fork();
+    ck_assert_int_ge(waker, 0);
+    if (waker == 0) {
+        sleep_ms(200);
+        kill(process, SIGCONT);
+        _exit(0);
+    }
+    bool shot = try_shot(rig.desktop, &why);
+    waitpid(waker, NULL, 0);
+    ck_assert_msg(shot, "%s", why.what);
     rig_stop(&rig);
 }
 END_TEST

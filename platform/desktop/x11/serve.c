@@ -76,7 +76,7 @@ static bool reply_failure(struct server *server, const struct desktop_request *r
     return reply(server, &answer, -1);
 }
 
-// A refresh that fails because the server has gone ends the process after the answer.
+// A refresh that fails because the X server has gone ends the process.
 static bool refresh(struct server *server, enum refresh what, struct fail *why)
 {
     int64_t now = clock_mono_ms();
@@ -90,6 +90,13 @@ static bool refresh(struct server *server, enum refresh what, struct fail *why)
     if (what == REFRESH_ALL)
         server->whole_ms = now;
     return done;
+}
+
+// Of a server that has gone nothing is told: the daemon asks again, for there may be another one.
+static bool refresh_failed(struct server *server, const struct desktop_request *request,
+                           const struct fail *why)
+{
+    return !server->lost && reply_failure(server, request, why);
 }
 
 static void close_display(struct server *server)
@@ -156,8 +163,9 @@ static bool take_shot(struct server *server)
     struct shot shot;
     struct fail why;
     server->shot_waits = false;
-    if (!refresh(server, REFRESH_ALL, &why) ||
-        !screen_shot(server->screen, request->screenshot.budget,
+    if (!refresh(server, REFRESH_ALL, &why))
+        return refresh_failed(server, request, &why);
+    if (!screen_shot(server->screen, request->screenshot.budget,
                      request->screenshot.keep_size ? FIT_KEEP_SIZE : FIT_SCALE, &shot, &why))
         return reply_failure(server, request, &why);
     struct desktop_answer answer = answer_to(request);
@@ -212,7 +220,7 @@ static bool on_rfb(struct server *server, const struct desktop_request *request)
         return reply_failure(server, request, &why);
     }
     if (!refresh(server, REFRESH_ALL, &why))
-        return reply_failure(server, request, &why);
+        return refresh_failed(server, request, &why);
     seat->source = request->rfb.may_input ? input_source_new(server->queue) : NULL;
     seat->rfb = rfb_new(server->screen, seat->source, &peer, &why);
     if (!seat->rfb) {
