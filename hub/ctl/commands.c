@@ -9,7 +9,7 @@ const struct argument common_arguments[] = {
     {COMMON_TOKEN_FILE, "token-file", "FILE", "holds its token [$OPENGENI_TOKEN_FILE]"},
     {COMMON_HUB, "hub", "URL", "a hub [$OPENGENI_HUB] (the one of this user)"},
     {COMMON_HUB_TOKEN_FILE, "hub-token-file", "FILE",
-     "holds its admin token [$OPENGENI_HUB_TOKEN_FILE]"},
+     "with its admin token [$OPENGENI_HUB_TOKEN_FILE]"},
     {COMMON_CA_FILE, "ca-file", "FILE", "trust these certificates beside the system's"},
     {COMMON_WAIT, "wait", "S", "listen so long for machines to speak (6)"},
     {COMMON_TIMEOUT, "timeout", "S", "wait so long for an answer (30)"},

@@ -114,6 +114,10 @@ int ctl_fault(struct ctl *ctl, const struct fault *fault)
         fprintf(stderr, "%s: ", ctl->machine.label);
     }
     fputs(fault->text, stderr);
+    if (ctl->unguided && fault->kind == FAULT_SERVER)
+        fputs("; no hub serves here either: start one with opengeni-hub serve, or name one with "
+              "--hub",
+              stderr);
     if (runs && fault_is(fault, OG__ERROR_CODE__ERROR_CODE_PAYLOAD_TOO_LARGE))
         fputs("; let it print into a file, and get that", stderr);
     if (ctl->verbose && fault->details[0])
@@ -130,6 +134,7 @@ static bool find_server(struct ctl *ctl, struct fault *fault)
         return false;
     if (!ctl->has_hub && !given)
         ctl->has_hub = hub_find_local(&ctl->hub);
+    ctl->unguided = !ctl->has_hub && !given;
     bool found = ctl->has_hub && !given
                      ? server_of_hub(&ctl->server, &ctl->hub, fault)
                      : server_find(&ctl->server, ctl->server_url, ctl->token_file, fault);

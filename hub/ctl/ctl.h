@@ -38,7 +38,8 @@ struct ctl {
 
     struct hub_source hub_source; // what the command line said about a hub
     struct hub_place hub;
-    bool has_hub; // it tells where machines are; otherwise they are listened for
+    bool has_hub;  // it tells where machines are; otherwise they are listened for
+    bool unguided; // neither hub nor server was named or found: the usual address is a guess
 
     struct server server;
     struct connection connection;
