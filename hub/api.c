@@ -78,14 +78,15 @@ void hub_answer(void *context, const struct http_request *request, struct http_r
 {
     struct hub *hub = context;
     char id[HUB_MACHINE_NAME_UNITS_MAX * 3 + 1] = "";
-    bool known = false;
+    bool gets = false, posts = false;
     if (faults_answer(hub->settings->faults, request, response))
         return;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const struct route *route = &routes[i];
         if (!matches(route->path, request->path, id, sizeof id))
             continue;
-        known = true;
+        gets |= route->method == HTTP_GET;
+        posts |= route->method == HTTP_POST;
         if (route->method != request->method)
             continue;
         if (route->guard == ADMIN && !http_has_token(request, hub->secrets.admin_token))
@@ -95,7 +96,11 @@ void hub_answer(void *context, const struct http_request *request, struct http_r
             route->answer(hub, id, request, response);
         return;
     }
-    if (known)
+    response->allow = gets && posts ? "GET, HEAD, POST"
+                      : gets        ? "GET, HEAD"
+                      : posts       ? "POST"
+                                    : NULL;
+    if (response->allow)
         answer_error(response, 405, "method_not_allowed", false, "not with this method");
     else
         answer_error(response, 404, "not_found", false, "there is nothing here");

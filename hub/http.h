@@ -11,10 +11,11 @@
 enum http_method { HTTP_GET, HTTP_POST, HTTP_OTHER };
 
 struct http_request {
-    enum http_method method;
-    char *path;          // decoded, begins with '/'
-    char *query;         // "a=b&c=d", "" when there is none
-    char *authorization; // header fields; "" when missing
+    enum http_method method; // HEAD is a GET
+    bool head;               // and its answer has no body
+    char *path;              // decoded, begins with '/'
+    char *query;             // "a=b&c=d", "" when there is none
+    char *authorization;     // header fields; "" when missing
     char *host;
     char peer[64]; // the client's address
     bool local;    // came through the hub's own socket: the hub's user, or root
@@ -23,8 +24,9 @@ struct http_request {
 
 struct http_response {
     int status;
-    const char *type;                                                     // of the body
-    const char *retry_after;                                              // seconds, or NULL
+    const char *type;        // of the body
+    const char *retry_after; // seconds, or NULL
+    const char *allow;       // of a 405: the methods that there are
     enum http_ending { ENDING_ANSWER, ENDING_RESET, ENDING_HANG } ending; // see faults.h
     bool page; // for a person's browser, which may do nothing with it but show it
     struct buffer body;

@@ -21,6 +21,7 @@
 #include "base/workers.h"
 #include "hub/bucket.h"
 #include "hub/http_headers.h"
+#include "hub/plain_http.h"
 #include "hub/porch.h"
 
 enum stage { READING, RUNNING, ANSWERED, HEADERS_SENT };
@@ -173,9 +174,10 @@ static int begin(struct http_server *server, struct session *session, struct lws
     buffer_init(&exchange->response.body, HUB_HTTP_ANSWER_BYTES_MAX);
     char *text;
     int text_size, method = lws_http_get_uri_and_method(wsi, &text, &text_size);
-    request->method = method == LWSHUMETH_GET    ? HTTP_GET
-                      : method == LWSHUMETH_POST ? HTTP_POST
-                                                 : HTTP_OTHER;
+    request->head = method == LWSHUMETH_HEAD;
+    request->method = method == LWSHUMETH_GET || request->head ? HTTP_GET
+                      : method == LWSHUMETH_POST               ? HTTP_POST
+                                                               : HTTP_OTHER;
     request->path = mem_string(path);
     request->query = header(wsi, WSI_TOKEN_HTTP_URI_ARGS);
     request->authorization = header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION);
@@ -184,8 +186,10 @@ static int begin(struct http_server *server, struct session *session, struct lws
     if (!request->local)
         lws_get_peer_simple(wsi, request->peer, sizeof request->peer);
 
-    if (request->method == HTTP_OTHER)
+    if (request->method == HTTP_OTHER) {
+        exchange->response.allow = "GET, HEAD, POST";
         return refuse(exchange, 405, "method_not_allowed", "only GET and POST are known here");
+    }
     if (request->method == HTTP_GET)
         return start_answer(exchange);
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
@@ -232,7 +236,7 @@ static int send_body(struct session *session)
     struct lws *wsi = exchange->wsi;
     const struct buffer *body = &exchange->response.body;
     unsigned char room[LWS_PRE + HUB_HTTP_PIECE_BYTES];
-    size_t left = body->size - exchange->sent,
+    size_t left = exchange->request.head ? 0 : body->size - exchange->sent,
            size = left < HUB_HTTP_PIECE_BYTES ? left : HUB_HTTP_PIECE_BYTES;
     bool last = size == left;
     if (size)
@@ -437,6 +441,10 @@ static void vhost_defaults(struct lws_context_creation_info *info)
 static void admit(void *context, int fd)
 {
     struct http_server *server = context;
+    if (server->setup.certificate && plain_http_turn_away(fd)) {
+        atomic_fetch_add(&server->refused, 1);
+        return;
+    }
     lws_adopt_socket_vhost(server->public, fd); // closes it when it cannot
 }
 

@@ -47,6 +47,30 @@ def test_methods_and_paths(hub):
     assert hub.get("/healthz")[0] == 200
 
 
+def head_of(answer):
+    lines = answer.split(b"\r\n\r\n", 1)[0].decode().split("\r\n")[1:]
+    return {k.lower(): v.strip() for k, v in (line.split(":", 1) for line in lines)}
+
+
+def test_what_else_an_answer_has_to_say(hub):
+    """RFC 9110: HEAD is answered as GET without the body, and some statuses name what would do."""
+    def request(line, more=""):
+        return ask(hub.port, f"{line} HTTP/1.1\r\nHost: x\r\n{more}Connection: close\r\n\r\n".encode())
+    answer, whole = request("HEAD /healthz"), request("GET /healthz")
+    assert status_of(answer) == 200 and answer.endswith(b"\r\n\r\n")
+    assert head_of(answer)["content-length"] == head_of(whole)["content-length"] == "3"
+    assert status_of(request("HEAD /nothing")) == 404
+    twice = ask(hub.port, b"HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+                b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert twice.count(b"HTTP/1.1 200") == 2, twice
+    answer = request("GET /api/machines")
+    assert status_of(answer) == 401 and head_of(answer)["www-authenticate"] == "Bearer"
+    for line, allowed in (("PUT /", "GET, HEAD, POST"), ("GET /api/tokens", "POST"),
+                          ("POST /metrics", "GET, HEAD")):
+        answer = request(line, "Content-Length: 0\r\n")
+        assert status_of(answer) == 405 and head_of(answer)["allow"] == allowed, answer
+
+
 def test_bytes_that_are_no_http(hub):
     for data in (b"\x00" * 100, os.urandom(3000), b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
                  b"GET / HTTP/1.1\r\nContent-Length: -5\r\n\r\n", b"\r\n" * 2000,
