@@ -73,7 +73,8 @@ static int decide(const char *path, const struct decision *decision)
         result = local_call(&dir, route, body, &answer, &why);
     else
         fail_because(&why, FAIL_INVALID, "the name is not UTF-8");
-    if (result == LOCAL_NO_HUB && decide_here(&dir, decision, &why))
+    // Under the lock, so that no hub which has read the machines already goes on without knowing.
+    if (result == LOCAL_NO_HUB && data_dir_lock(&dir, &why) && decide_here(&dir, decision, &why))
         result = LOCAL_DONE;
     mem_free(route);
     mem_free(machine);

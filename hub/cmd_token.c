@@ -77,6 +77,7 @@ int cmd_token(int argc, char **argv)
     int64_t ttl_ms = HUB_TOKEN_TTL_MS;
     bool screen = false;
     long count = 1;
+    char *end;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {
         case 'd':
@@ -90,8 +91,8 @@ int cmd_token(int argc, char **argv)
             screen = true;
             break;
         case 'c':
-            count = strtol(optarg, NULL, 10);
-            if (count < 1 || count > HUB_TOKENS_AT_ONCE)
+            count = strtol(optarg, &end, 10);
+            if (*end || count < 1 || count > HUB_TOKENS_AT_ONCE)
                 return verb_misused("opengeni-hub: --count wants 1 to 10000\n");
             break;
         case 'h':

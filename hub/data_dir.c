@@ -15,8 +15,10 @@
 
 #include "base/alloc.h"
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/fail.h"
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 // Parents get the umask's mode, as with mkdir -p -m: only the last one is ours.
@@ -109,12 +111,24 @@ void data_dir_close(struct data_dir *dir)
     dir->path = NULL;
 }
 
+// Commands that decide something hold it for a moment.
+static bool take_lock(int fd)
+{
+    enum { LOOK_MS = 20 };
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited += LOOK_MS) {
+        if (errno != EWOULDBLOCK || waited >= HUB_LOCK_MS)
+            return false;
+        clock_sleep_ms(LOOK_MS);
+    }
+    return true;
+}
+
 bool data_dir_lock(struct data_dir *dir, struct fail *why)
 {
     dir->lock = openat(dir->fd, "hub.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (dir->lock < 0)
         return fail_errno(why, errno, "open", "hub.lock");
-    if (flock(dir->lock, LOCK_EX | LOCK_NB) != 0) {
+    if (!take_lock(dir->lock)) {
         if (errno != EWOULDBLOCK)
             return fail_errno(why, errno, "lock", "hub.lock");
         char pid[24] = "";

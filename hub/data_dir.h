@@ -22,7 +22,8 @@ bool data_dir_open(struct data_dir *dir, const char *path, bool create, struct f
     __attribute__((warn_unused_result));
 void data_dir_close(struct data_dir *dir);
 
-// Makes this process the one that serves from the directory; FAIL_BUSY with the other's pid.
+// Makes this process the one that serves from the directory, or decides there while none serves;
+// FAIL_BUSY with the other's pid when it does not end within HUB_LOCK_MS.
 bool data_dir_lock(struct data_dir *dir, struct fail *why) __attribute__((warn_unused_result));
 
 // The directory when none is named: $STATE_DIRECTORY (systemd.exec(5)), /var/lib/opengeni-hub for

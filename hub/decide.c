@@ -44,7 +44,10 @@ char *decide_name(const char *text)
         size--;
     memmove(name, name + skip, size - skip);
     name[size - skip] = '\0';
-    if (*name && utf16_units(name) <= HUB_MACHINE_NAME_UNITS_MAX)
+    for (char *slash = name; (slash = strchr(slash, '/'));)
+        *slash = '-';
+    bool usual = strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    if (*name && usual && utf16_units(name) <= HUB_MACHINE_NAME_UNITS_MAX)
         return name;
     mem_free(name);
     return NULL;
@@ -53,9 +56,9 @@ char *decide_name(const char *text)
 bool decide_rename(struct store *store, struct roster *roster, const char *id, const char *name,
                    struct fail *why)
 {
-    char *kept = decide_name(name);
+    char *kept = strchr(name, '/') ? NULL : decide_name(name);
     if (!kept)
-        return fail_because(why, FAIL_INVALID, "a name has 1 to %d printable characters",
+        return fail_because(why, FAIL_INVALID, "a name has 1 to %d printable characters, no slash",
                             HUB_MACHINE_NAME_UNITS_MAX);
     pthread_mutex_lock(&store->decisions);
     bool done = store_rename(store, id, kept, why);

@@ -14,6 +14,7 @@ bool decide_revoke(struct store *store, struct roster *roster, const char *id, s
 bool decide_rename(struct store *store, struct roster *roster, const char *id, const char *name,
                    struct fail *why) __attribute__((warn_unused_result));
 
-// A name as it is kept: control characters taken out, white space around it too. NULL when nothing
-// is left or it has more than 256 UTF-16 units. Freed with mem_free.
+// A name as it is kept: control characters taken out, white space around it too, and "-" for "/",
+// so that it can stand in a path. NULL when nothing is left but a "." or "..", or it has more than
+// 256 UTF-16 units. Freed with mem_free.
 char *decide_name(const char *text);

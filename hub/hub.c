@@ -47,6 +47,17 @@ static bool open_data(struct hub *hub, struct fail *why)
            observed_restore(&hub->observed, hub->roster, why);
 }
 
+static void tell_names(const char *const *names, size_t count)
+{
+    struct buffer text;
+    buffer_init(&text, HUB_NATS_LINE_BYTES);
+    bool all = true;
+    for (size_t i = 0; i < count && all; i++)
+        all = buffer_printf(&text, "%s%s", i ? " " : "", names[i]);
+    log_info("the certificate is good for these names; --name adds one", "names", text.data, NULL);
+    buffer_fini(&text);
+}
+
 // Names that the certificate has to be good for.
 static bool prepare_private_ca(struct hub *hub, bool *renewed, struct fail *why)
 {
@@ -65,6 +76,8 @@ static bool prepare_private_ca(struct hub *hub, bool *renewed, struct fail *why)
     for (size_t i = 0; i < 2; i++)
         if (!listen_at_is_any(listeners[i]))
             names[count++] = listeners[i]->address;
+    if (!hub->ca) // at the start: who uses another name is told by its own client alone
+        tell_names(names, count);
     return private_ca_prepare(&hub->dir, names, count, renewed, why);
 }
 
@@ -135,15 +148,30 @@ static bool judge_version(struct hub *hub, const char *program, struct fail *why
                             version.major, version.minor, version.patch);
     log_warn("NOBODY IS AUTHENTICATED: this nats-server is older than 2.10, so every user and "
              "program of this computer can command every connected machine, and revoking one has "
-             "no effect. Good for trying out, for nothing else",
+             "no effect. Good for trying out, for nothing else; get a newer one from "
+             "https://nats.io/download and name it with --nats-server PATH",
              "nats-server", program, NULL);
     roster_set_open(hub->roster, true);
     return true;
 }
 
+static bool is_of_this_machine(const char *host)
+{
+    static const char *const names[] = {"127.", "[::1]", "localhost:", "localhost/"};
+    bool found = strcmp(host, "localhost") == 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        found |= strncmp(host, names[i], strlen(names[i])) == 0;
+    return found;
+}
+
 static bool start_nats(struct hub *hub, struct fail *why)
 {
     if (hub->settings->nats_url) {
+        if (strncmp(hub->settings->nats_url, "nats://", 7) == 0 &&
+            !is_of_this_machine(hub->settings->nats_url + 7))
+            log_warn("not encrypted: whoever is on the way to nats-server sees commands and the "
+                     "hub's password",
+                     NULL);
         hub->nats_url = mem_string(hub->settings->nats_url);
         return true;
     }

@@ -52,6 +52,8 @@ int main(int argc, char **argv)
     }
     bool asked =
         strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0;
+    if (*name && !asked)
+        fprintf(stderr, "opengeni-hub: there is no command %s\n\n", name);
     print_help(asked ? stdout : stderr);
     return asked ? 0 : 2;
 }

@@ -112,6 +112,6 @@ bool nats_server_version(const char *program, struct nats_version *version, stru
     const char *digits = strpbrk(text, "0123456789"); // "nats-server: v2.10.29"
     if (strncmp(text, "nats-server", 11) != 0 || !digits ||
         sscanf(digits, "%5u.%5u.%5u", &version->major, &version->minor, &version->patch) != 3)
-        return fail_on_path(why, FAIL_UNSUPPORTED, "no nats-server", program);
+        return fail_because(why, FAIL_UNSUPPORTED, "%s is no nats-server", program);
     return true;
 }

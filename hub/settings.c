@@ -100,6 +100,22 @@ static bool is_host(const char *text)
            (!strchr(text, ':') || is_ip(text));
 }
 
+// schemes: "ws:wss:". Credentials have no place in it: it is logged and handed on.
+static bool check_url(const char *option, const char *url, const char *schemes, struct fail *why)
+{
+    const char *end = url ? strstr(url, "://") : NULL;
+    size_t size = end ? (size_t)(end - url) : 0;
+    bool known = !url;
+    for (const char *at = schemes; size && *at; at += strcspn(at, ":") + 1)
+        known |= strcspn(at, ":") == size && strncmp(at, url, size) == 0;
+    if (!known || (end && (!end[3] || strchr(end, '@'))))
+        return fail_because(why, FAIL_INVALID,
+                            "%s wants an address that begins with one of %s, "
+                            "without a password",
+                            option, schemes);
+    return true;
+}
+
 static bool check(struct settings *settings, bool agents_given, struct fail *why)
 {
     if (!agents_given) {
@@ -121,7 +137,9 @@ static bool check(struct settings *settings, bool agents_given, struct fail *why
         return fail_because(why, FAIL_INVALID,
                             "with --nats-url, say with --agents-url where "
                             "machines are to connect");
-    return true;
+    return check_url("--nats-url", settings->nats_url, "nats:tls:", why) &&
+           check_url("--agents-url", settings->agents_url, "wss:ws:tls:nats:", why) &&
+           check_url("--relay-url", settings->relay_url, "wss:ws:", why);
 }
 
 enum {
@@ -210,6 +228,8 @@ bool settings_parse(int argc, char **argv, struct settings *settings, struct fai
             good = faults_add(&settings->faults, optarg, why);
             break;
         default:
+            if (optopt > 0 && optopt < DATA) // one letter, maybe of several in a word
+                return fail_because(why, FAIL_INVALID, "unknown option -%c", optopt);
             return fail_because(why, FAIL_INVALID, "unknown or incomplete option %s",
                                 argv[optind - 1]);
         }

@@ -1,5 +1,6 @@
 #include "hub/verbs.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 
@@ -47,6 +48,11 @@ bool verb_open_dir(struct data_dir *dir, const char *path, struct fail *why)
 {
     char *chosen = path ? mem_string(path) : data_dir_default();
     bool done = data_dir_open(dir, chosen, false, why);
+    if (!done && why->error == ENOENT)
+        fail_because(why, FAIL_INVALID,
+                     "no hub has served from %s yet: opengeni-hub serve makes it, --data names "
+                     "another",
+                     chosen);
     mem_free(chosen);
     return done;
 }

@@ -398,6 +398,7 @@
 #define HUB_NATS_LOOK_MS           50    // between two looks for that
 #define HUB_FAILURES_BURST         20    // wrong enrolment tokens from one network,
 #define HUB_FAILURES_PER_SECOND    0.5   // then guessing is slow
+#define HUB_LOCK_MS                1000  // for a command that decides in the hub's directory
 #define HUB_TICK_MS                1000  // of the clerk, who does all that is due
 #define HUB_RENEW_MS               86400000ll // certificates are looked at once a day
 #define HUB_LOCAL_CALL_S           10         // a command that asks the running hub

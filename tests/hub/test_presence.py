@@ -1,5 +1,6 @@
 """What the hub knows about machines, and how it tells."""
 
+import fcntl
 import json
 import os
 import time
@@ -174,7 +175,15 @@ def test_tokens_and_names_through_the_api(hub):
     assert hub.admin("POST", f"/api/machines/{machine}/rename", {"name": "my box é"})[0] == 200
     assert hub.show(machine)["name"] == "my box é"
     assert hub.admin("GET", "/api/machines/my%20box%20%C3%A9")[1]["id"] == machine
-    assert hub.admin("POST", f"/api/machines/{machine}/rename", {"name": ""})[0] == 400
+    for name in ("", "a/b", ".", "..", "x" * 257):
+        assert hub.admin("POST", f"/api/machines/{machine}/rename", {"name": name})[0] == 400
+    for name in ("what?", "50%2F", "a#b&c=d+e", "...", "-x"):
+        run("rename", "--data", hub.data, machine, "--", name) if name[0] == "-" else \
+            run("rename", "--data", hub.data, machine, name)
+        assert hub.show(machine)["name"] == name
+        run("rename", "--data", hub.data, "--", name, name)
+    assert hub.show(hub.enrol(machineName="up/../side")["agentId"])["name"] == "up-..-side"
+    assert hub.exchange(hub.token(), machineName="..")[0] == 400
     status, answer = hub.admin("POST", f"/api/machines/{machine}/stream-token", {"port": 7681})
     assert status == 201 and answer["token"].startswith("ogs_")
     assert hub.admin("POST", f"/api/machines/{machine}/stream-token", {})[0] == 400
@@ -200,6 +209,10 @@ def test_commands_work_with_and_without_a_running_hub(hub):
     table = run("machines", "--data", hub.data)
     assert "front desk" in table and "offline" in table
     run("rename", "--data", hub.data, "front desk", "desk")
+    with open(hub.data + "/hub.lock", "w") as lock:  # a hub that has read the machines already
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = run("revoke", "--data", hub.data, second.id, check=False)
+        assert done.returncode == 1 and "already serves" in done.stderr
     run("revoke", "--data", hub.data, second.id)
     hub.start()
     assert hub.show(first.id)["name"] == "desk" and hub.state(second.id) == "revoked"

@@ -121,10 +121,21 @@ def test_options_that_make_no_sense(tmp_path):
     for wrong in (["--listen", "nonsense"], ["--listen", "1.2.3.4"], ["--listen", "host:1"],
                   ["--listen", "127.0.0.1:0"], ["--listen", "127.0.0.1:70000"],
                   ["--listen", "127.0.0.1:4222"], ["--tls-cert", "x"], ["--nats-url", "nats://x"],
+                  ["--nats-url", "nats://u:p@x", "--agents-url", "wss://y"], ["-xy"],
+                  ["--nats-url", "x", "--agents-url", "wss://y"], ["--agents-url", "y:1"],
+                  ["--agents-url", "https://y"], ["--relay-url", "tls://y"], ["--relay-url", "wss://"],
                   ["--name", "a b"], ["--what"], ["extra"], ["--data"]):
         done = run("serve", "--data", tmp_path / "d", *wrong, check=False)
         assert done.returncode == 2, (wrong, done.stderr)
         assert not os.path.exists(tmp_path / "d")
+        assert not wrong[-1].startswith("-x") or "option -x" in done.stderr
+    done = run("frobnicate", check=False)
+    assert done.returncode == 2 and "no command frobnicate" in done.stderr
+    assert run("token", "--data", tmp_path / "d", "--count", "5x", check=False).returncode == 2
+    for verb in (["token"], ["machines"], ["revoke", "x"], ["workspace"], ["backup", tmp_path / "copy"]):
+        done = run(*verb, "--data", tmp_path / "d", check=False)
+        assert done.returncode == 1 and "opengeni-hub serve" in done.stderr, (verb, done)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_directory_whose_name_leaves_no_room_for_the_socket(make_hub, tmp_path):
@@ -200,6 +211,14 @@ def test_the_certificate_is_good_for_openssl(tls_hub):
                            tls_hub.data + "/tls/ca.pem", tls_hub.data + "/tls/server.pem"],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_http_where_https_is_wanted_is_told_so(tls_hub):
+    for _ in range(3):
+        status, answer = tls_hub.post("/v1/enrollments/token/exchange", {"token": "x" * 1000})
+        assert status == 400 and "https" in answer["error"]["message"]
+    assert https(tls_hub, "/healthz") == "ok\n"
+    assert "good for these names" in tls_hub.log() and "hub.example" in tls_hub.log()
 
 
 def test_reload_takes_over_a_new_certificate(tls_hub, tmp_path):
