@@ -429,10 +429,13 @@ static void on_tick(lws_sorted_usec_list_t *tick)
 
 static void vhost_defaults(struct lws_context_creation_info *info)
 {
+    static const lws_retry_bo_t silence = {.secs_since_valid_ping = HUB_SOCKET_PING_S,
+                                           .secs_since_valid_hangup = HUB_SOCKET_DEAD_S};
     *info = (struct lws_context_creation_info){
         .protocols = protocols,
         .timeout_secs = HUB_HTTP_HEADER_S,
         .keepalive_timeout = HUB_HTTP_KEEPALIVE_S,
+        .retry_and_idle_policy = &silence,
         .alpn = "http/1.1",
         .server_string = "opengeni-hub",
     };

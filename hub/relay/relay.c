@@ -102,6 +102,7 @@ static void update_pause(struct peer *peer, int64_t now_ms)
     bool paused = full || peer->rate_until_ms > now_ms || !peer->channel || too_early(peer, now_ms);
     if (paused != peer->paused) {
         peer->paused = paused;
+        peer->sign_ms = now_ms;
         peer->relay->setup.pause(peer->socket, paused);
     }
 }
@@ -316,6 +317,14 @@ static void end_channel(struct relay *relay, struct channel *channel)
     channel_free(relay, channel);
 }
 
+static void give_sign_of_life(struct peer *peer, int64_t now_ms)
+{
+    if (!peer->paused || now_ms - peer->sign_ms < RELAY_SIGN_MS)
+        return;
+    peer->sign_ms = now_ms;
+    peer->relay->setup.sign_of_life(peer->socket);
+}
+
 static void tick_peers(struct relay *relay, int64_t now_ms)
 {
     const struct relay_limits *limits = &relay->setup.limits;
@@ -336,6 +345,7 @@ static void tick_peers(struct relay *relay, int64_t now_ms)
             kill_peer(peer);
         } else if (peer->paused) {
             update_pause(peer, now_ms);
+            give_sign_of_life(peer, now_ms);
         }
     }
 }

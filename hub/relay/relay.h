@@ -38,6 +38,8 @@ struct relay_setup {
     // closed; reading is to stop or to go on.
     void (*wake)(void *socket);
     void (*pause)(void *socket, bool paused);
+    // It has not been read from for a while, nor were its pings: to be told that we are alive.
+    void (*sign_of_life)(void *socket);
     void *context;
 };
 

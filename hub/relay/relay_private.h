@@ -27,9 +27,10 @@ struct peer {
     struct channel *channel; // NULL: not opened yet, or over
     enum relay_role role;
     struct queue out;
-    bool over;   // to be closed once out is sent
-    bool dead;   // to be closed at once
-    bool paused; // not read from
+    bool over;       // to be closed once out is sent
+    bool dead;       // to be closed at once
+    bool paused;     // not read from
+    int64_t sign_ms; // since then, or of the latest sign of life
     int64_t began_ms;
     int64_t progress_ms; // when something was sent last, or the queue began to fill
     double credit;       // bytes it may send; negative: debt

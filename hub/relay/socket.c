@@ -24,6 +24,7 @@ struct line {
     struct relay *relay;
     struct peer *peer;
     struct frame *incoming; // the message that is being received; NULL: none
+    bool pong_due;
 };
 
 enum { QUERY_TEXT_BYTES = 256 };
@@ -113,9 +114,23 @@ static bool received(void *context, void *data, size_t size, bool first, bool la
     return relay_received(line->peer, message, clock_mono_ms());
 }
 
+// A pong that nobody has asked for is allowed and asks for nothing (RFC 6455 5.5.3).
+static bool send_pong(struct line *line)
+{
+    unsigned char room[LWS_PRE];
+    line->pong_due = false;
+    if (lws_write(line->wsi, room + sizeof room, 0, LWS_WRITE_PONG) < 0)
+        return false;
+    if (relay_next(line->peer))
+        lws_callback_on_writable(line->wsi);
+    return !relay_is_over(line->peer);
+}
+
 static bool writable(void *context)
 {
     struct line *line = context;
+    if (line->pong_due)
+        return send_pong(line);
     struct frame *frame = relay_next(line->peer);
     if (frame) {
         int sent = lws_write(line->wsi, frame->bytes, frame->size, LWS_WRITE_BINARY);
@@ -154,12 +169,20 @@ static void pause_reading(void *context, bool paused)
     lws_rx_flow_control(line->wsi, !paused);
 }
 
+static void sign_of_life(void *context)
+{
+    struct line *line = context;
+    line->pong_due = true;
+    lws_callback_on_writable(line->wsi);
+}
+
 struct relay_socket *relay_socket_new(const struct relay_setup *setup)
 {
     struct relay_socket *socket = mem_new(struct relay_socket);
     struct relay_setup complete = *setup;
     complete.wake = wake;
     complete.pause = pause_reading;
+    complete.sign_of_life = sign_of_life;
     socket->relay = relay_new(&complete);
     socket->handler = (struct http_sockets){.admit = admit,
                                             .opened = opened,

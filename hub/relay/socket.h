@@ -7,7 +7,7 @@ struct relay;
 struct relay_setup;
 struct relay_socket;
 
-// setup->wake and setup->pause are filled in here. What is returned owns the relay.
+// The functions about a socket are filled in here. What is returned owns the relay.
 struct relay_socket *relay_socket_new(const struct relay_setup *setup);
 void relay_socket_free(struct relay_socket *socket); // NULL; after the HTTP server is gone
 

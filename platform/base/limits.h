@@ -382,10 +382,12 @@
 #define HUB_HTTP_CONNECTIONS_MAX   8192        // descriptors of the HTTP thread
 #define HUB_HTTP_WORKERS           4           // threads; answers are short
 #define HUB_SOCKET_READ_BYTES      (128u << 10) // of one read: a large frame of the relay at once
-#define HUB_SAMPLE_MS              60000        // one sample of a machine is kept for each
-#define HUB_SAMPLES_MAX            1440         // a day of them
-#define HUB_SAVE_MS                10000        // what machines said last is written so often
-#define HUB_CERTIFICATE_BYTES_MAX  (64u << 10)  // a chain in PEM
+#define HUB_SOCKET_PING_S          300   // without a pong of the other end: it is asked for one,
+#define HUB_SOCKET_DEAD_S          600   // and is gone after this; it may be held back meanwhile
+#define HUB_SAMPLE_MS              60000 // one sample of a machine is kept for each
+#define HUB_SAMPLES_MAX            1440  // a day of them
+#define HUB_SAVE_MS                10000 // what machines said last is written so often
+#define HUB_CERTIFICATE_BYTES_MAX  (64u << 10) // a chain in PEM
 #define HUB_LIMITER_ADDRESSES      256   // networks remembered; the one longest quiet makes room
 #define HUB_GRANT_S                300   // of a machine's connection, then it has to ask again
 #define HUB_REFUSAL_LOG_BURST      20    // lines about refused strangers,
@@ -436,6 +438,7 @@
 #define RELAY_PAIR_MS               120000              // an end that nobody joins is closed
 #define RELAY_FIRST_VIEWER_MS       10000               // so long a full ring waits for one
 #define RELAY_STALL_MS              15000               // an end that takes nothing is closed
+#define RELAY_SIGN_MS               5000         // between two pongs to one that is not read from
 #define RELAY_QUEUE_HIGH_BYTES      (1u << 20)   // the sender is not read from above this ...
 #define RELAY_QUEUE_LOW_BYTES       (256u << 10) // ... until below this
 #define RELAY_INPUTS_MAX            256  // messages in an agent's queue, then input is dropped

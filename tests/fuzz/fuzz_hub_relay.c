@@ -52,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .viewer_key = key,
                                       .is_known = everybody,
                                       .wake = nothing,
-                                      .pause = no_pause};
+                                      .pause = no_pause,
+                                      .sign_of_life = nothing};
     struct relay *relay = relay_new(&setup);
     const struct relay_query query = {"w", "a", "c", 1};
     struct peer *peers[3];

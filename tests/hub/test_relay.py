@@ -188,6 +188,29 @@ def test_a_slow_viewer_loses_nothing_and_costs_little(hub):
     assert got.digest() == sent.digest()
 
 
+def test_an_agent_that_is_held_back_hears_of_the_relay(hub):
+    """It is not read from while the viewer takes little, and its pings are not answered: without a
+    word it would take the relay for dead."""
+    credentials = hub.enrol()
+    a, v = agent(hub, credentials), viewer(hub, credentials)
+    sock = a.socket.sock
+    sock.settimeout(60)
+
+    def produce():
+        try:
+            for seq in range(10000):
+                a.frame(seq, b"x" * 60000)
+        except OSError:
+            pass  # the test is over
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    assert sock.recv(2) == b"\x8a\x00"  # a pong
+    v.socket.close()
+    sock.shutdown(2)
+    thread.join()
+
+
 def test_random_bytes_do_no_harm(hub):
     credentials = hub.enrol()
     a, v = agent(hub, credentials), viewer(hub, credentials)

@@ -23,6 +23,7 @@ struct end {
     bool accepted;
     char error[200];
     uint64_t last_seq;
+    unsigned signs; // of life
 };
 
 static struct relay *relay;
@@ -38,6 +39,11 @@ static void wake(void *socket)
 static void pause_end(void *socket, bool paused)
 {
     ((struct end *)socket)->paused = paused;
+}
+
+static void sign_of_life(void *socket)
+{
+    ((struct end *)socket)->signs++;
 }
 
 static bool is_known(void *context, const char *agent, int64_t generation)
@@ -56,7 +62,8 @@ static void begin_with(struct relay_limits limits)
                                       .viewer_key = viewer,
                                       .is_known = is_known,
                                       .wake = wake,
-                                      .pause = pause_end};
+                                      .pause = pause_end,
+                                      .sign_of_life = sign_of_life};
     relay = relay_new(&setup);
 }
 
@@ -501,6 +508,31 @@ START_TEST(a_sender_is_held_back_while_the_other_end_is_slow_and_nothing_is_lost
 }
 END_TEST
 
+START_TEST(a_sender_that_is_held_back_hears_that_the_relay_lives)
+{
+    struct end ends[2];
+    begin();
+    join(&ends[0], "c", AGENT);
+    join(&ends[1], "c", VIEWER);
+    say_until_paused(&ends[0], 0, 1000, big());
+    for (int i = 0; i < 60; i++) { // the viewer takes one from time to time
+        if (i % 14 == 0)
+            take(&ends[1], 1);
+        now_ms += 1000;
+        relay_tick(relay, now_ms);
+    }
+    ck_assert(ends[0].paused);
+    ck_assert_uint_eq(ends[0].signs, 60000 / RELAY_SIGN_MS);
+    ck_assert_uint_eq(ends[1].signs, 0);
+    take(&ends[1], 999);
+    ck_assert(!ends[0].paused);
+    now_ms += 2 * RELAY_SIGN_MS;
+    relay_tick(relay, now_ms);
+    ck_assert_uint_eq(ends[0].signs, 60000 / RELAY_SIGN_MS);
+    finish(ends, 2);
+}
+END_TEST
+
 START_TEST(the_beginning_is_kept_for_the_first_viewer)
 {
     struct end ends[2];
@@ -695,6 +727,7 @@ CHECK_MAIN("relay", 300, what_one_end_sends_the_other_receives,
            input_goes_to_an_agent_only_and_is_not_kept, refusals_name_the_reason,
            viewers_of_an_older_session_are_refused,
            a_sender_is_held_back_while_the_other_end_is_slow_and_nothing_is_lost,
+           a_sender_that_is_held_back_hears_that_the_relay_lives,
            the_beginning_is_kept_for_the_first_viewer, an_agent_does_not_wait_long_for_a_viewer,
            an_end_that_takes_nothing_is_dropped_and_holds_nobody_back,
            the_rate_holds_back_and_does_not_drop,
