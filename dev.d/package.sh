@@ -17,7 +17,11 @@ dev_package() {
     rm -rf "$stage"
     cmake --install "$out" --prefix "$stage/files" --strip >/dev/null
     rm -r "$stage/files/lib" # the units name /usr/bin; 'opengeni-agent start' writes one that fits
-    cp packaging/install.sh README.md LICENSE "$stage"
+    cp README.md LICENSE "$stage"
+    sed -e "s|^known_base=.*|known_base='${OPENGENI_UPDATE_BASE_URL:-}'|" \
+        -e "s|^known_key=.*|known_key='${OPENGENI_UPDATE_KEY:-}'|" packaging/install.sh >"$stage/install.sh"
+    chmod 755 "$stage/install.sh"
+    cp "$stage/install.sh" "$out" # for the place of releases
     tar -C "$out" --owner 0 --group 0 --sort name -czf "$out/$name.tar.gz" "$name"
     (cd "$out" && sha256sum "$name.tar.gz" >"$name.tar.gz.sha256")
     rm -rf "$stage"
