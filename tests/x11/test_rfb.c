@@ -222,6 +222,16 @@ START_TEST(input_arrives_with_consent_only)
 }
 END_TEST
 
+// It has to be off for the screen to get smaller than its mode.
+static void screen_off(void)
+{
+    XRRScreenResources *resources = XRRGetScreenResourcesCurrent(x, DefaultRootWindow(x));
+    for (int i = 0; i < resources->ncrtc; i++)
+        XRRSetCrtcConfig(x, resources, resources->crtcs[i], CurrentTime, 0, 0, None, RR_Rotate_0,
+                         NULL, 0);
+    XRRFreeScreenResources(resources);
+}
+
 START_TEST(a_resize_reaches_the_viewer)
 {
     struct rig rig = rig_start("1280x800x24", NULL);
@@ -230,10 +240,7 @@ START_TEST(a_resize_reaches_the_viewer)
     fill(0x224466, 0, 0, 1280, 800);
     viewer_open(&viewer, rig.desktop, false, "tight", true);
     ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, SOON_MS));
-    XRRScreenResources *resources = XRRGetScreenResourcesCurrent(x, DefaultRootWindow(x));
-    for (int i = 0; i < resources->ncrtc; i++)
-        XRRSetCrtcConfig(x, resources, resources->crtcs[i], CurrentTime, 0, 0, None, RR_Rotate_0,
-                         NULL, 0);
+    screen_off();
     static const int sizes[][2] = {{640, 480}, {1001, 701}, {333, 222}};
     for (size_t i = 0; i < 3; i++) {
         uint32_t colour = 0x102030 * (uint32_t)(i + 1);
@@ -243,6 +250,36 @@ START_TEST(a_resize_reaches_the_viewer)
         ck_assert_int_eq(viewer.client->width, sizes[i][0]);
         ck_assert_int_eq(viewer.client->height, sizes[i][1]);
     }
+    viewer_close(&viewer);
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(a_viewer_that_wants_it_smaller_survives_a_resize)
+{
+    struct rig rig = rig_start("1280x800x24", NULL);
+    struct viewer viewer;
+    open_display(&rig);
+    fill(0x224466, 0, 0, 1280, 800);
+    viewer_open(&viewer, rig.desktop, false, "raw", true);
+    ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, SOON_MS));
+    static const char scale[] = {rfbSetScale, 2, 0, 0}; // of UltraVNC: half as wide and high
+    ck_assert(WriteToRFBServer(viewer.client, scale, sizeof scale));
+    ck_assert(SendFramebufferUpdateRequest(viewer.client, 0, 0, 1280, 800, FALSE));
+    viewer.updates = 0;
+    for (int64_t end = clock_mono_ms() + SOON_MS;
+         viewer.client->width != 640 && clock_mono_ms() < end;)
+        if (WaitForMessage(viewer.client, 100000) > 0)
+            ck_assert(HandleRFBServerMessage(viewer.client));
+    ck_assert_int_eq(viewer.client->width, 640);
+    ck_assert(viewer_sees(&viewer, 639, 399, 0x224466, SOON_MS));
+    pid_t process = child_named("opengeni-agent-desktop");
+    screen_off();
+    XRRSetScreenSize(x, DefaultRootWindow(x), 300, 200, 300, 200);
+    fill(0x123456, 0, 0, 1280, 800);
+    ck_assert(viewer_sees(&viewer, 299, 199, 0x123456, SOON_MS));
+    ck_assert_int_eq(viewer.client->width, 300);
+    ck_assert_int_eq(child_named("opengeni-agent-desktop"), process);
     viewer_close(&viewer);
     rig_stop(&rig);
 }
@@ -393,6 +430,7 @@ int main(void)
     tcase_add_test(tests, the_pointer_s_image_is_sent_and_not_drawn);
     tcase_add_test(tests, input_arrives_with_consent_only);
     tcase_add_test(tests, a_resize_reaches_the_viewer);
+    tcase_add_test(tests, a_viewer_that_wants_it_smaller_survives_a_resize);
     tcase_add_loop_test(tests, other_depths_have_the_right_colours, 0, 3);
     tcase_add_test(tests, viewers_have_seats_and_get_them_back);
     tcase_add_test(tests, garbage_ends_its_own_viewer_only);

@@ -171,9 +171,21 @@ static bool make_server(struct rfb *rfb)
     return true;
 }
 
+// A screen that gets smaller than what a viewer has had it scaled to makes libvncserver divide by
+// zero. The viewer sees the whole size from here on, and may ask for another again.
+static void drop_scale(rfbClientPtr client)
+{
+    if (client->scaledScreen == client->screen)
+        return;
+    client->scaledScreen->scaledScreenRefCount--;
+    client->screen->scaledScreenRefCount++;
+    client->scaledScreen = client->screen;
+}
+
 static void show_new_memory(struct rfb *rfb, struct frame_memory *memory)
 {
     const struct pixels *pixels = frame_memory_pixels(memory);
+    drop_scale(rfb->client);
     rfbNewFramebuffer(rfb->server, (char *)pixels->data, (int)pixels->width, (int)pixels->height, 8,
                       3, (int)pixels->format.bits_per_pixel / 8);
     set_format(rfb->server, pixels);
