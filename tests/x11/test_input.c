@@ -293,6 +293,51 @@ START_TEST(a_key_held_down_changes_what_follows)
 }
 END_TEST
 
+START_TEST(a_held_modifier_stays_held_through_a_chord_that_needs_it)
+{
+    receiver_clear(&receiver);
+    key_ok("shift", DESKTOP_KEY_DOWN);
+    key_ok("A", DESKTOP_KEY_PRESS);
+    key_ok("shift+b", DESKTOP_KEY_PRESS);
+    input_ok(rig.desktop, .kind = DESKTOP_POINTER, .action = DESKTOP_POINTER_CLICK, .x = 9, .y = 9);
+    key_ok("shift", DESKTOP_KEY_UP);
+    receiver_read(&receiver, 50);
+    ck_assert_str_eq(receiver_story(&receiver, false), "+Shift_L +A -A +B -B +b1 -b1 -Shift_L");
+    ck_assert_uint_eq(receiver.events[receiver.count - 2].state & ShiftMask, ShiftMask);
+}
+END_TEST
+
+static bool any_key_down(void)
+{
+    char keys[32], none[32] = {0};
+    XQueryKeymap(receiver.x, keys);
+    return memcmp(keys, none, sizeof none) != 0;
+}
+
+START_TEST(a_key_that_the_layout_lacks_can_be_held)
+{
+    receiver_clear(&receiver);
+    key_ok("ж", DESKTOP_KEY_DOWN);
+    ck_assert(any_key_down());
+    sleep_ms(1500); // the keymap is restored after a second, but not under a key that is down
+    struct fail why;
+    ck_assert(type_text(rig.desktop, "éü€", &why));
+    receiver_read(&receiver, 20);
+    char others[64] = "";
+    for (char *at = receiver.text; *at && strlen(others) < sizeof others - 1; at++)
+        if (strncmp(at, "ж", strlen("ж")) == 0)
+            at++; // it repeats as long as it is down
+        else
+            strncat(others, at, 1);
+    ck_assert_str_eq(others, "éü€");
+    key_ok("ж", DESKTOP_KEY_UP);
+    ck_assert(!any_key_down());
+    for (unsigned i = 0; i < 100 && XKeysymToKeycode(receiver.x, XK_Cyrillic_zhe) != 0; i++)
+        receiver_read(&receiver, 100);
+    ck_assert_int_eq(XKeysymToKeycode(receiver.x, XK_Cyrillic_zhe), 0);
+}
+END_TEST
+
 START_TEST(what_is_held_is_released_on_request_and_at_the_end)
 {
     key_ok("ctrl+alt", DESKTOP_KEY_DOWN);
@@ -528,6 +573,8 @@ int main(void)
                                   the_keypad_is_told_from_the_digits,
                                   an_unknown_name_presses_nothing,
                                   a_key_held_down_changes_what_follows,
+                                  a_held_modifier_stays_held_through_a_chord_that_needs_it,
+                                  a_key_that_the_layout_lacks_can_be_held,
                                   what_is_held_is_released_on_request_and_at_the_end,
                                   what_a_killed_process_held_is_released_by_the_next,
                                   any_character_arrives_and_the_keymap_is_restored,

@@ -39,6 +39,7 @@ void inject_key(struct inject *inject, struct held *held, KeyCode code, bool dow
     if (down)
         held_page_key(inject->page, code, true);
     XTestFakeKeyEvent(inject->x, code, down, CurrentTime);
+    keyboard_note(&inject->keyboard, code, down);
     held_set_key(held, code, down);
     if (!down)
         held_page_key(inject->page, code, false);
@@ -100,5 +101,6 @@ bool inject_release(struct inject *inject, struct held *held, struct fail *why)
     for (unsigned button = 1; button < 32; button++)
         if (held->buttons >> button & 1)
             inject_button(inject, held, button, false);
+    memset(held->symbols, 0, sizeof held->symbols);
     return xerror_sync(inject->x, "FakeInput", why);
 }

@@ -107,13 +107,27 @@ static bool make_plan(struct inject *inject, const struct chord *chord, struct p
     return fail_because(why, FAIL_UNSUPPORTED, "no key of this keyboard layout can make that");
 }
 
+// A modifier that an earlier event holds down, so that it changes what follows, is not let go by a
+// chord that needs it, too.
+static void leave_held_modifiers(const struct inject *inject, const struct held *held,
+                                 struct plan *plan)
+{
+    size_t kept = 0;
+    if (keyboard_mask(&inject->keyboard, plan->codes[plan->count - 1]) != 0)
+        return; // it is pressed for its own sake
+    for (size_t i = 0; i < plan->count; i++)
+        if (!held_key(held, plan->codes[i]) ||
+            keyboard_mask(&inject->keyboard, plan->codes[i]) == 0)
+            plan->codes[kept++] = plan->codes[i];
+    plan->count = kept;
+}
+
 static void press_all(struct inject *inject, struct held *held, const struct plan *plan, bool pace)
 {
     for (size_t i = 0; i < plan->count; i++) {
         if (held_key(held, plan->codes[i])) // a key that is down makes no second event
             inject_key(inject, held, plan->codes[i], false);
         inject_key(inject, held, plan->codes[i], true);
-        keyboard_touch(&inject->keyboard, plan->codes[i]);
         if (pace) {
             XFlush(inject->x);
             clock_sleep_ms(BETWEEN_MS);
@@ -148,6 +162,7 @@ bool inject_chord(struct inject *inject, struct held *held, const struct desktop
         release_all(inject, held, &plan, pace);
         return true;
     }
+    leave_held_modifiers(inject, held, &plan);
     press_all(inject, held, &plan, pace);
     if (input->action != DESKTOP_KEY_DOWN)
         release_all(inject, held, &plan, pace);

@@ -75,7 +75,7 @@ static bool prepare(struct inject *inject, const struct script *script, size_t a
 {
     struct keyboard *keyboard = &inject->keyboard;
     KeySym missing[KEYBOARD_SPARES_MAX];
-    size_t count = 0, room = keyboard->spare_count;
+    size_t count = 0, room = keyboard_room(keyboard);
     for (*end = at; *end < script->count; (*end)++) {
         KeySym keysym = script->keysyms[*end];
         struct stroke stroke;
@@ -120,7 +120,6 @@ static bool type_script(struct inject *inject, struct held *held, const struct s
             if (!keyboard_find(keyboard, script->keysyms[at], keyboard->state.mods, &stroke))
                 return fail_because(why, FAIL_SYSTEM, "the keymap was changed by someone else");
             type_one(inject, held, &stroke);
-            keyboard_touch(keyboard, stroke.code);
             wait_until(&start, (typed + 1) * pace);
         }
     }

@@ -31,7 +31,6 @@ static void press_shifted(struct inject *inject, struct held *held, const struct
     for (unsigned i = 0; i < stroke->count; i++)
         inject_key(inject, held, stroke->modifiers[i], true);
     inject_key(inject, held, stroke->code, true);
-    keyboard_touch(&inject->keyboard, stroke->code);
     for (unsigned i = stroke->count; i-- > 0;)
         inject_key(inject, held, stroke->modifiers[i], false);
     for (unsigned i = 0; i < count; i++)

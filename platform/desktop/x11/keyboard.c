@@ -266,7 +266,7 @@ static struct spare *spare_for(struct keyboard *keyboard, const KeySym *keysyms,
         bool needed = false;
         for (size_t k = 0; k < count && !needed; k++)
             needed = spare->keysym == keysyms[k];
-        if (!needed && (!oldest || spare->used_ms < oldest->used_ms))
+        if (!needed && !spare->down && (!oldest || spare->used_ms < oldest->used_ms))
             oldest = spare;
     }
     return oldest;
@@ -321,18 +321,28 @@ bool keyboard_is_spare(const struct keyboard *keyboard, KeyCode code)
     return false;
 }
 
-void keyboard_touch(struct keyboard *keyboard, KeyCode code)
+size_t keyboard_room(const struct keyboard *keyboard)
+{
+    size_t room = 0;
+    for (unsigned i = 0; i < keyboard->spare_count; i++)
+        room += !keyboard->spares[i].down;
+    return room;
+}
+
+void keyboard_note(struct keyboard *keyboard, KeyCode code, bool down)
 {
     for (unsigned i = 0; i < keyboard->spare_count; i++)
-        if (keyboard->spares[i].code == code)
+        if (keyboard->spares[i].code == code) {
             keyboard->spares[i].used_ms = clock_mono_ms();
+            keyboard->spares[i].down = down;
+        }
 }
 
 void keyboard_restore(struct keyboard *keyboard)
 {
     for (unsigned i = 0; i < keyboard->spare_count; i++) {
         struct spare *spare = &keyboard->spares[i];
-        if (spare->keysym == NoSymbol)
+        if (spare->keysym == NoSymbol || spare->down)
             continue;
         spare->keysym = NoSymbol;
         change(keyboard, spare);
@@ -344,7 +354,7 @@ int64_t keyboard_restore_ms(const struct keyboard *keyboard)
 {
     int64_t last = 0;
     for (unsigned i = 0; i < keyboard->spare_count; i++)
-        if (keyboard->spares[i].keysym != NoSymbol &&
+        if (keyboard->spares[i].keysym != NoSymbol && !keyboard->spares[i].down &&
             keyboard->spares[i].used_ms + RESTORE_MS > last)
             last = keyboard->spares[i].used_ms + RESTORE_MS;
     return last;

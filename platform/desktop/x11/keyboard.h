@@ -24,6 +24,7 @@ struct spare {
     KeyCode code;
     KeySym keysym;   // NoSymbol: free
     int64_t used_ms; // last, monotonic clock
+    bool down;       // its meaning has to stay until it comes up
 };
 
 struct keyboard {
@@ -62,9 +63,12 @@ unsigned keyboard_mask(const struct keyboard *keyboard, KeyCode code);
 // of the count as there is room for, in order; returns how many, 0 when there is no spare key.
 size_t keyboard_prepare(struct keyboard *keyboard, const KeySym *keysyms, size_t count);
 bool keyboard_is_spare(const struct keyboard *keyboard, KeyCode code);
-void keyboard_touch(struct keyboard *keyboard, KeyCode code); // a spare was used
+// How many keysyms can be put on spare keys at once.
+size_t keyboard_room(const struct keyboard *keyboard);
+// A key, perhaps a spare one, goes down or comes up.
+void keyboard_note(struct keyboard *keyboard, KeyCode code, bool down);
 
-// Empties the spare keys again. When: none of them was used for a while.
+// Empties the spare keys again that are not down. When: none of them was used for a while.
 void keyboard_restore(struct keyboard *keyboard);
-// When that will be, 0: they are empty.
+// When that will be, 0: there is nothing to empty.
 int64_t keyboard_restore_ms(const struct keyboard *keyboard);
