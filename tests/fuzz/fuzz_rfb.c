@@ -76,7 +76,7 @@ const struct cursor_image *screen_cursor(const struct screen *screen, int *hot_x
     return NULL;
 }
 
-bool input_source_post(struct input_source *source, const struct desktop_input *input,
+void input_source_post(struct input_source *source, const struct desktop_input *input,
                        const char *text)
 {
     assert(source && !text);
@@ -87,7 +87,6 @@ bool input_source_post(struct input_source *source, const struct desktop_input *
     else
         assert(input->action == DESKTOP_KEY_DOWN || input->action == DESKTOP_KEY_UP);
     source->posted++;
-    return true;
 }
 
 // Reads what comes until the session has ended. It has to, once it has seen the end of the bytes:

@@ -304,6 +304,102 @@ START_TEST(a_viewer_s_input_needs_consent_and_fits_what_it_saw)
 }
 END_TEST
 
+START_TEST(a_text_ends_with_the_viewer_that_types_it)
+{
+    struct rig rig = rig_start("640x480x24", NULL);
+    struct receiver receiver;
+    struct desktop_view view = plain_view();
+    enum { SIZE = 5000 }; // twenty seconds
+    char *text = calloc(1, SIZE + 1);
+    struct fail why;
+    memset(text, 'z', SIZE);
+    receiver_open(&receiver, rig.xvfb.display);
+    view.may_input = true;
+    struct watcher watcher = watch(rig.desktop, view);
+    struct desktop_input input = {.kind = DESKTOP_TEXT};
+    ck_assert(frames_input(watcher.socket, &input, text, SIZE));
+    while (receiver.text_size == 0)
+        receiver_read(&receiver, 50);
+    stop_watching(&watcher);
+    bool typed = type_text(rig.desktop, "ok", &why); // comes next
+    ck_assert_msg(typed, "%s", why.what);
+    receiver_read(&receiver, 300);
+    ck_assert_uint_lt(receiver.text_size, SIZE);
+    ck_assert_str_eq(receiver.text + receiver.text_size - 2, "ok");
+    free(text);
+    receiver_close(&receiver);
+    rig_stop(&rig);
+}
+END_TEST
+
+struct typing {
+    struct desktop *desktop;
+    const char *text;
+    bool done;
+};
+
+static void *type_it(void *typing_)
+{
+    struct typing *typing = typing_;
+    struct fail why;
+    typing->done = type_text(typing->desktop, typing->text, &why);
+    return NULL;
+}
+
+START_TEST(more_input_than_can_wait_leaves_nothing_pressed)
+{
+    struct rig rig = rig_start("640x480x24", NULL);
+    struct receiver receiver;
+    struct desktop_view view = plain_view();
+    char text[1001] = "";
+    memset(text, 'z', 1000); // four seconds in which nothing else is made
+    struct typing typing = {.desktop = rig.desktop, .text = text};
+    pthread_t typist;
+    receiver_open(&receiver, rig.xvfb.display);
+    view.may_input = true;
+    struct watcher watcher = watch(rig.desktop, view);
+    take_frames(&watcher, SOON_MS, 1);
+    pthread_create(&typist, NULL, type_it, &typing);
+    while (receiver.text_size == 0)
+        receiver_read(&receiver, 50);
+    struct desktop_input key = {.kind = DESKTOP_KEY, .action = DESKTOP_KEY_DOWN, .key = "ctrl"},
+                         move = {.kind = DESKTOP_POINTER, .action = DESKTOP_POINTER_MOVE};
+    ck_assert(frames_input(watcher.socket, &key, NULL, 0));
+    for (int i = 0; i < 600; i++) { // they take the room of one
+        move.x = move.y = i % 400;
+        ck_assert(frames_input(watcher.socket, &move, NULL, 0));
+        sleep_ms(i % 50 == 0); // for the process to read them
+    }
+    key.action = DESKTOP_KEY_PRESS;
+    snprintf(key.key, sizeof key.key, "b");
+    for (int i = 0; i < 600; i++) {
+        ck_assert(frames_input(watcher.socket, &key, NULL, 0));
+        sleep_ms(i % 50 == 0);
+    }
+    key.action = DESKTOP_KEY_UP;
+    snprintf(key.key, sizeof key.key, "ctrl");
+    ck_assert(frames_input(watcher.socket, &key, NULL, 0));
+    pthread_join(typist, NULL);
+    ck_assert(typing.done);
+    input_ok(rig.desktop, .kind = DESKTOP_KEY, .action = DESKTOP_KEY_PRESS, .key = "F5");
+    char keys[32], none[32] = {0};
+    for (unsigned i = 0; i < 200; i++) {
+        receiver_read(&receiver, 100);
+        XQueryKeymap(receiver.x, keys);
+        if (memcmp(keys, none, sizeof none) == 0 && i > 2)
+            break;
+    }
+    ck_assert_mem_eq(keys, none, sizeof none);
+    unsigned pressed = 0;
+    for (size_t i = 0; i < receiver.count; i++)
+        pressed += receiver.events[i].type == KeyPress && receiver.events[i].keysym == 'b';
+    ck_assert_uint_gt(pressed, 0);
+    stop_watching(&watcher);
+    receiver_close(&receiver);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(the_pointer_moves_in_the_frames)
 {
     struct rig rig = rig_start("800x600x24", NULL);
@@ -349,5 +445,7 @@ CHECK_MAIN("frames", 300, the_first_frame_comes_at_once_and_changes_follow,
            a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
            frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,
            many_viewers_see_the_same_and_one_too_many_is_told,
-           a_viewer_s_input_needs_consent_and_fits_what_it_saw, the_pointer_moves_in_the_frames,
+           a_viewer_s_input_needs_consent_and_fits_what_it_saw,
+           a_text_ends_with_the_viewer_that_types_it,
+           more_input_than_can_wait_leaves_nothing_pressed, the_pointer_moves_in_the_frames,
            viewers_are_told_when_the_server_or_the_process_ends)

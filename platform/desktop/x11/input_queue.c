@@ -17,11 +17,14 @@
 #include "desktop_x11/inject.h"
 #include "desktop_x11/xerror.h"
 
+enum { POSTED_TURN = 16 }; // events of viewers made before the daemon's turn
+
 struct posted {
     struct posted *next;
     struct input_source *source;
     struct desktop_input input;
     char *text;
+    bool moves; // it does no more than move the pointer
 };
 
 struct input_source {
@@ -30,14 +33,17 @@ struct input_source {
     struct held held; // the thread's
     bool gone;        // under the lock, as the next one
     size_t waiting;   // events of it in the queue
+    bool dropped;     // one found no room; it may have been the release of a key
+    uint32_t buttons; // of its last INJECT_BUTTONS
 };
 
 struct input_queue {
     pthread_mutex_t lock;
     pthread_t thread;
-    struct posted *first, **last; // under the lock, as all of these:
+    struct posted *first, *last; // under the lock, as all of these:
     size_t waiting;
     struct input_source *sources;
+    struct input_source *posting; // whose event is being made
     bool ending;
 
     int socket, wake_fd, posted_fd;
@@ -66,7 +72,12 @@ static bool cancelled(void *queue_)
 {
     struct input_queue *queue = queue_;
     uint64_t running = atomic_load(&queue->running);
-    return running != 0 && atomic_load(&queue->cancelled) == running;
+    if (running != 0 && atomic_load(&queue->cancelled) == running)
+        return true;
+    pthread_mutex_lock(&queue->lock);
+    bool unwanted = queue->ending || (queue->posting && queue->posting->gone);
+    pthread_mutex_unlock(&queue->lock);
+    return unwanted;
 }
 
 static void note_held(struct input_queue *queue)
@@ -153,10 +164,11 @@ static struct posted *take_posted(struct input_queue *queue, bool *source_gone)
 {
     pthread_mutex_lock(&queue->lock);
     struct posted *posted = queue->first;
+    queue->posting = posted ? posted->source : NULL;
     if (posted) {
         queue->first = posted->next;
         if (!queue->first)
-            queue->last = &queue->first;
+            queue->last = NULL;
         queue->waiting--;
         posted->source->waiting--;
         *source_gone = posted->source->gone;
@@ -165,14 +177,51 @@ static struct posted *take_posted(struct input_queue *queue, bool *source_gone)
     return posted;
 }
 
-static void run_posted(struct input_queue *queue)
+static void done_posting(struct input_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    queue->posting = NULL;
+    pthread_mutex_unlock(&queue->lock);
+}
+
+// A source that something was dropped of, and that waits for nothing more.
+static struct input_source *take_dropped(struct input_queue *queue)
+{
+    pthread_mutex_lock(&queue->lock);
+    struct input_source *source = queue->sources;
+    while (source && (!source->dropped || source->waiting > 0))
+        source = source->next;
+    if (source)
+        source->dropped = false;
+    pthread_mutex_unlock(&queue->lock);
+    return source;
+}
+
+static void release_dropped(struct input_queue *queue)
+{
+    for (struct input_source *source; (source = take_dropped(queue));) {
+        struct fail why;
+        log_warn("a viewer sent more input than can be made; its keys are released", NULL);
+        if (!inject_release(&queue->inject, &source->held, &why))
+            log_warn("keys of a viewer could not be released", "why", log_why(&why), NULL);
+        note_held(queue);
+    }
+}
+
+// One turn; true: more waits.
+static bool run_posted(struct input_queue *queue)
 {
     bool gone;
-    for (struct posted *posted; (posted = take_posted(queue, &gone)); posted_free(posted)) {
+    struct posted *posted = NULL;
+    for (unsigned i = 0; i < POSTED_TURN && (posted = take_posted(queue, &gone)); i++) {
         struct fail why;
         if (!gone && !run(queue, posted->source, &posted->input, posted->text, &why))
             log_warn("input from a viewer failed", "why", log_why(&why), NULL);
+        posted_free(posted);
     }
+    done_posting(queue);
+    release_dropped(queue);
+    return posted != NULL;
 }
 
 // Sources that have gone, once nothing of them is in the queue any more.
@@ -225,8 +274,9 @@ static void do_timers(struct input_queue *queue)
 {
     int64_t now = clock_mono_ms(), restore = keyboard_restore_ms(&queue->inject.keyboard);
     if (restore && now >= restore) {
-        keyboard_restore(&queue->inject.keyboard);
-        held_page_spares(queue->inject.page, NULL, 0);
+        struct keyboard *keyboard = &queue->inject.keyboard;
+        keyboard_restore(keyboard);
+        held_page_spares(queue->inject.page, keyboard->spares, keyboard->spare_count);
     }
     if (atomic_load(&queue->held_any) && now >= atomic_load(&queue->last_ms) + DESKTOP_HELD_MS) {
         log_info("no input for a while; releasing what is held", NULL);
@@ -246,15 +296,15 @@ static void *run_thread(void *queue_)
 {
     struct input_queue *queue = queue_;
     Display *x = queue->inject.x;
-    while (!is_ending(queue)) {
+    for (bool more = false; !is_ending(queue);) {
         struct pollfd fds[] = {{queue->socket, POLLIN, 0},
                                {queue->posted_fd, POLLIN, 0},
                                {ConnectionNumber(x), POLLIN, 0}};
-        if (poll(fds, 3, wait_ms(queue)) < 0 && errno != EINTR)
+        if (poll(fds, 3, more ? 0 : wait_ms(queue)) < 0 && errno != EINTR)
             break;
         if (fds[1].revents)
             drain_fd(queue->posted_fd);
-        run_posted(queue);
+        more = run_posted(queue);
         bury_sources(queue);
         if (fds[0].revents && !serve(queue))
             break;
@@ -279,7 +329,6 @@ struct input_queue *input_queue_new(const struct display *display, int socket,
     queue->socket = socket;
     queue->wake_fd = wake_fd;
     queue->posted_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    queue->last = &queue->first;
     pthread_mutex_init(&queue->lock, NULL);
     queue->daemon = input_source_new(queue);
     if (!inject_init(&queue->inject, display, page, why))
@@ -341,31 +390,54 @@ void input_source_free(struct input_source *source)
     signal_fd(queue->posted_fd);
 }
 
-bool input_source_post(struct input_source *source, const struct desktop_input *input,
+static bool only_moves(const struct input_source *source, const struct desktop_input *input)
+{
+    return input->kind == INJECT_BUTTONS
+               ? input->button == source->buttons
+               : input->kind == DESKTOP_POINTER && input->action == DESKTOP_POINTER_MOVE;
+}
+
+// With the lock. False when it is not needed: it was dropped, or a waiting move goes there instead.
+static bool append(struct input_queue *queue, struct posted *posted)
+{
+    struct posted *last = queue->last;
+    posted->moves = only_moves(posted->source, &posted->input);
+    if (last && last->moves && posted->moves && last->source == posted->source) {
+        last->input = posted->input;
+        return false;
+    }
+    if (queue->waiting >= DESKTOP_POSTED_MAX) {
+        posted->source->dropped = true;
+        return false;
+    }
+    if (posted->input.kind == INJECT_BUTTONS)
+        posted->source->buttons = posted->input.button;
+    if (last)
+        last->next = posted;
+    else
+        queue->first = posted;
+    queue->last = posted;
+    queue->waiting++;
+    posted->source->waiting++;
+    return true;
+}
+
+void input_source_post(struct input_source *source, const struct desktop_input *input,
                        const char *text)
 {
     struct input_queue *queue = source->queue;
     if (atomic_load(&queue->ended))
-        return false;
+        return;
     struct posted *posted = mem_new(struct posted);
     posted->source = source;
     posted->input = *input;
     posted->text = text ? mem_copy(text, (size_t)input->text_bytes + 1) : NULL;
     pthread_mutex_lock(&queue->lock);
-    bool room = queue->waiting < DESKTOP_POSTED_MAX;
-    if (room) {
-        *queue->last = posted;
-        queue->last = &posted->next;
-        queue->waiting++;
-        source->waiting++;
-    }
+    bool added = append(queue, posted);
     pthread_mutex_unlock(&queue->lock);
-    if (!room) {
+    if (!added)
         posted_free(posted);
-        return input->kind == DESKTOP_POINTER && input->action == DESKTOP_POINTER_MOVE;
-    }
     signal_fd(queue->posted_fd);
-    return true;
 }
 
 void input_queue_cancel(struct input_queue *queue, uint64_t serial)

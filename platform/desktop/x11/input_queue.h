@@ -23,12 +23,14 @@ void input_queue_free(struct input_queue *queue);
 
 struct input_source *input_source_new(struct input_queue *queue);
 
-// The source has gone. What it holds is released; waiting input of it is dropped.
+// The source has gone. What it holds is released; waiting input of it is dropped, and a text that
+// it is typing ends.
 void input_source_free(struct input_source *source);
 
-// Leaves the event to the thread and returns at once. text: UTF-8 of DESKTOP_TEXT, copied. When the
-// queue is full a move is dropped silently and anything else is refused.
-bool input_source_post(struct input_source *source, const struct desktop_input *input,
+// Leaves the event to the thread and returns at once. text: UTF-8 of DESKTOP_TEXT, copied. Of moves
+// that wait one behind the other only the last is made. When the queue is full the event is
+// dropped, and all that the source holds is released afterwards.
+void input_source_post(struct input_source *source, const struct desktop_input *input,
                        const char *text);
 
 // The daemon gave the request up.
