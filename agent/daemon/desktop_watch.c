@@ -117,7 +117,8 @@ static void look(void *watch_)
 }
 
 // Whether there is a reason to look: a socket has come or gone, an operation has found something
-// else, or a display is there that could not be used and may be by now.
+// else, a display is there that could not be used and may be by now, or keys on it are still down
+// for a desktop process that is no more.
 static bool reason_to_look(struct desktop_watch *watch)
 {
     struct stat st;
@@ -130,7 +131,7 @@ static bool reason_to_look(struct desktop_watch *watch)
     watch->sockets = sockets;
     desktop_known(watch->desktop, &known);
     return moved || !watch->looked || !same(&known, &watch->told) ||
-           (!known.available && known.reason[0]);
+           (!known.available && known.reason[0]) || desktop_left_marks(watch->desktop);
 }
 
 bool desktop_watch_run(struct desktop_watch *watch)

@@ -311,6 +311,7 @@
 #define DESKTOP_TEXT_MS          28000      // one text, waiting for its turn included
 #define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
 #define DESKTOP_IDLE_MAX_MS      86400000   // agent.ini
+#define DESKTOP_GLANCE_MS        2000 // the same after nothing but a look whether a display is there
 #define DESKTOP_REPLY_PNG_MAX    (8u << 20) // of a screenshot in a reply: control planes take no more
 #define DESKTOP_REPLY_MARGIN     4096       // of a reply for all but the PNG
 #define DESKTOP_WATCH_MS         5000  // between two looks whether an X server has come or gone

@@ -169,6 +169,85 @@ START_TEST(a_killed_desktop_process_is_replaced)
 }
 END_TEST
 
+// Until it has ended and the daemon's side has noticed.
+static void await_end(struct desktop *desktop)
+{
+    for (unsigned i = 0; i < 300 && desktop_process_id(); i++) {
+        sleep_ms(100);
+        desktop_sweep(desktop);
+    }
+    ck_assert_int_eq(desktop_process_id(), 0);
+}
+
+START_TEST(a_look_starts_a_process_that_does_not_stay)
+{
+    struct rig rig = rig_start("1280x800x24", NULL); // where it stays for a minute after use
+    struct desktop_state state;
+    struct fail why;
+    desktop_use(rig.desktop, rig.xvfb.display, rig.xvfb.cookie);
+    desktop_look(rig.desktop, &state);
+    ck_assert(state.available);
+    ck_assert_int_ne(desktop_process_id(), 0);
+    await_end(rig.desktop);
+    desktop_known(rig.desktop, &state);
+    ck_assert(state.available); // the display has not gone for that
+    ck_assert_str_eq(state.display, rig.xvfb.display);
+    ck_assert(try_shot(rig.desktop, &why));
+    pid_t process = desktop_process_id();
+    sleep_ms(DESKTOP_GLANCE_MS);
+    desktop_look(rig.desktop, &state);
+    sleep_ms(DESKTOP_GLANCE_MS + 500);
+    ck_assert_int_eq(desktop_process_id(), process);
+
+    kill(process, SIGKILL); // a display that is not to be used any more is not known any more
+    await_end(rig.desktop);
+    desktop_use_none(rig.desktop, "gone");
+    desktop_known(rig.desktop, &state);
+    ck_assert(!state.available);
+    ck_assert_str_eq(state.reason, "gone");
+    rig_stop(&rig);
+}
+END_TEST
+
+START_TEST(what_a_killed_process_held_is_released_without_being_used)
+{
+    struct rig rig = rig_start("640x480x24", NULL);
+    struct receiver receiver;
+    struct desktop_state state;
+    struct fail why;
+    desktop_use(rig.desktop, rig.xvfb.display, rig.xvfb.cookie);
+    receiver_open(&receiver, rig.xvfb.display);
+    for (unsigned round = 0; round < 2; round++) {
+        ck_assert(press_keys(rig.desktop, "ctrl", DESKTOP_KEY_DOWN, &why));
+        input_ok(rig.desktop, .kind = DESKTOP_POINTER, .action = DESKTOP_POINTER_DOWN, .x = 9);
+        ck_assert(!desktop_left_marks(rig.desktop)); // the process looks after them
+        kill(desktop_process_id(), SIGKILL);
+        await_end(rig.desktop);
+        for (unsigned i = 0; i < 300 && !desktop_left_marks(rig.desktop); i++)
+            sleep_ms(50);
+        ck_assert(desktop_left_marks(rig.desktop));
+        receiver_clear(&receiver);
+        if (round == 0)
+            desktop_look(rig.desktop, &state); // what the daemon does when it notices
+        else
+            desktop_release(rig.desktop); // the link that pressed them ends
+        receiver_read(&receiver, 200);
+        ck_assert_str_eq(receiver_story(&receiver, false), "-Control_L -b1");
+        ck_assert(!desktop_left_marks(rig.desktop));
+    }
+    // A server that is no more holds nothing.
+    ck_assert(press_keys(rig.desktop, "ctrl", DESKTOP_KEY_DOWN, &why));
+    kill(desktop_process_id(), SIGKILL);
+    await_end(rig.desktop);
+    receiver_close(&receiver);
+    kill_server(&rig.xvfb);
+    desktop_look(rig.desktop, &state);
+    ck_assert(!state.available);
+    ck_assert(!desktop_left_marks(rig.desktop));
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(the_process_ends_with_the_daemon_s_side)
 {
     struct rig rig = rig_start("1280x800x24", NULL);
@@ -219,5 +298,6 @@ CHECK_MAIN("faults", 300, a_server_that_dies_is_an_error_and_one_that_comes_back
            a_server_that_dies_unnoticed_costs_nothing_once_it_is_back,
            a_server_that_stops_costs_one_deadline,
            input_to_a_stopped_server_times_out_and_is_not_made_twice,
-           a_killed_desktop_process_is_replaced, the_process_ends_with_the_daemon_s_side,
-           no_descriptor_or_segment_is_left_behind)
+           a_killed_desktop_process_is_replaced, a_look_starts_a_process_that_does_not_stay,
+           what_a_killed_process_held_is_released_without_being_used,
+           the_process_ends_with_the_daemon_s_side, no_descriptor_or_segment_is_left_behind)

@@ -101,10 +101,30 @@ static void use(struct desktop *desktop, const char *display, const char *xautho
     }
     pthread_mutex_lock(&desktop->lock);
     desktop->looked_ms = 0;
-    // Known at once, so that nobody is told of a display that is no more.
+    // Known at once, so that nobody is told of a display that is no more. There need not have been
+    // a process to forget it with.
+    desktop->state.available = false;
     snprintf(desktop->state.reason, sizeof desktop->state.reason, "%s", none ? none : "");
     pthread_mutex_unlock(&desktop->lock);
     lane_leave(&desktop->view, &waiter);
+}
+
+bool desktop_left_marks(struct desktop *desktop)
+{
+    static const struct desktop_marks none;
+    struct desktop_marks marks;
+    pthread_mutex_lock(&desktop->lock);
+    bool runs = desktop->process && !process_ended(desktop->process); // it looks after them itself
+    pthread_mutex_unlock(&desktop->lock);
+    return !runs && pread(desktop->held, &marks, sizeof marks, 0) == sizeof marks &&
+           memcmp(&marks, &none, sizeof none) != 0;
+}
+
+void desktop_forget_marks(struct desktop *desktop)
+{
+    static const struct desktop_marks none;
+    if (pwrite(desktop->held, &none, sizeof none, 0) < 0)
+        log_debug("held keys cannot be forgotten", NULL);
 }
 
 void desktop_sweep(struct desktop *desktop)
@@ -323,7 +343,8 @@ void desktop_release(struct desktop *desktop)
     struct fail why;
     struct process *process = desktop_process(desktop);
     process_unref(process);
-    if (process && // else nothing is held
+    // Without a process nothing is held, or one that is started for it lets go of it.
+    if ((process || desktop_left_marks(desktop)) &&
         !ask_input(desktop, &request, -1, clock_mono_ms() + DESKTOP_INPUT_MS, NULL, &why))
         log_warn("held keys could not be released", "why", log_why(&why), NULL);
 }

@@ -51,6 +51,10 @@ void desktop_look(struct desktop *desktop, struct desktop_state *state);
 // What is known without looking.
 void desktop_known(struct desktop *desktop, struct desktop_state *state);
 
+// Whether a desktop process that has ended by force has left keys or buttons pressed, or the keymap
+// changed. The next one puts that right, so there should be one: desktop_look starts it.
+bool desktop_left_marks(struct desktop *desktop);
+
 // Clears away a desktop process that has ended because nobody needed it. To be called now and then;
 // does not wait.
 void desktop_sweep(struct desktop *desktop);

@@ -36,3 +36,6 @@ struct process *desktop_process(struct desktop *desktop);
 
 // It has ended, or is to: the next call starts another.
 void desktop_forget(struct desktop *desktop, struct process *process);
+
+// The X server that held them has gone.
+void desktop_forget_marks(struct desktop *desktop);

@@ -206,6 +206,8 @@ static void resolve_now(struct desktop *desktop, int64_t deadline_ms)
     find_display(resolve);
     if (!resolve->state.available)
         stop(resolve);
+    if (!resolve->state.available && resolve->weight == 0)
+        desktop_forget_marks(desktop);
     pthread_mutex_lock(&desktop->lock);
     desktop->process = resolve->process;
     desktop->state = resolve->state;

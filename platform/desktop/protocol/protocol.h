@@ -21,6 +21,16 @@ enum {
     DESKTOP_VIEW_FD = 3,
     DESKTOP_INPUT_FD = 4,
     DESKTOP_HELD_FD = 5, // memfd of DESKTOP_HELD_BYTES: what is pressed, kept across a restart
+
+    DESKTOP_KEY_BITS_BYTES = 32, // one bit a key code
+};
+
+// What would stay in the X server if the process ended now. The memory of DESKTOP_HELD_FD begins
+// with it; the rest is the process's own.
+struct desktop_marks {
+    uint8_t keys[DESKTOP_KEY_BITS_BYTES];
+    uint32_t buttons; // bit n: button n
+    uint32_t spares;  // keys that have another meaning for now
 };
 
 enum desktop_ask {

@@ -11,18 +11,17 @@
 #include "base/log.h"
 
 struct held_page {
+    struct desktop_marks marks;
     uint32_t version;
     char display[DESKTOP_NAME_BYTES_MAX];
-    struct held held;
-    uint32_t spare_count;
     struct {
         uint32_t code, keysym;
-    } spares[KEYBOARD_SPARES_MAX];
+    } spares[KEYBOARD_SPARES_MAX]; // as many as the marks say
 };
 
 _Static_assert(sizeof(struct held_page) <= DESKTOP_HELD_BYTES, "fits into its memory");
 
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 bool held_any(const struct held *held)
 {
@@ -30,15 +29,25 @@ bool held_any(const struct held *held)
     return held->buttons != 0 || memcmp(held->keys, none.keys, sizeof none.keys) != 0;
 }
 
+static bool get_bit(const uint8_t keys[HELD_KEY_BYTES], unsigned code)
+{
+    return keys[code / 8 % HELD_KEY_BYTES] >> code % 8 & 1;
+}
+
+static void set_bit(uint8_t keys[HELD_KEY_BYTES], unsigned code, bool set)
+{
+    uint8_t bit = (uint8_t)(1u << code % 8), *byte = &keys[code / 8 % HELD_KEY_BYTES];
+    *byte = (uint8_t)(set ? *byte | bit : *byte & ~bit);
+}
+
 bool held_key(const struct held *held, unsigned code)
 {
-    return held->keys[code / 8 % HELD_KEY_BYTES] >> code % 8 & 1;
+    return get_bit(held->keys, code);
 }
 
 void held_set_key(struct held *held, unsigned code, bool down)
 {
-    uint8_t bit = (uint8_t)(1u << code % 8), *byte = &held->keys[code / 8 % HELD_KEY_BYTES];
-    *byte = (uint8_t)(down ? *byte | bit : *byte & ~bit);
+    set_bit(held->keys, code, down);
 }
 
 struct held_page *held_page_open(int fd, struct fail *why)
@@ -65,31 +74,31 @@ void held_page_close(struct held_page *page)
 
 void held_page_key(struct held_page *page, unsigned code, bool down)
 {
-    held_set_key(&page->held, code, down);
+    set_bit(page->marks.keys, code, down);
 }
 
 void held_page_button(struct held_page *page, unsigned button, bool down)
 {
     if (down)
-        page->held.buttons |= 1u << button;
+        page->marks.buttons |= 1u << button;
     else
-        page->held.buttons &= ~(1u << button);
+        page->marks.buttons &= ~(1u << button);
 }
 
 void held_page_spares(struct held_page *page, const struct spare *spares, unsigned count)
 {
-    page->spare_count = 0;
+    page->marks.spares = 0;
     for (unsigned i = 0; i < count && i < KEYBOARD_SPARES_MAX; i++)
         if (spares[i].keysym != NoSymbol) {
-            page->spares[page->spare_count].code = spares[i].code;
-            page->spares[page->spare_count++].keysym = (uint32_t)spares[i].keysym;
+            page->spares[page->marks.spares].code = spares[i].code;
+            page->spares[page->marks.spares++].keysym = (uint32_t)spares[i].keysym;
         }
 }
 
 // Only a key that still has what we put there; the user may have loaded another keymap since.
 static void recover_spares(struct held_page *page, struct keyboard *keyboard)
 {
-    unsigned count = page->spare_count;
+    unsigned count = page->marks.spares;
     for (unsigned i = 0; i < count && i < KEYBOARD_SPARES_MAX; i++) {
         unsigned code = page->spares[i].code;
         int min, max, width;
@@ -110,13 +119,14 @@ void held_page_recover(struct held_page *page, const char *display, struct keybo
 {
     page->display[sizeof page->display - 1] = '\0';
     bool ours = page->version == VERSION && strcmp(page->display, display) == 0;
-    if (ours && (held_any(&page->held) || page->spare_count)) {
+    static const struct desktop_marks none;
+    if (ours && memcmp(&page->marks, &none, sizeof none) != 0) {
         log_warn("an earlier process left keys or buttons pressed; releasing them", NULL);
         for (unsigned code = 8; code < 256; code++)
-            if (held_key(&page->held, code))
+            if (get_bit(page->marks.keys, code))
                 XTestFakeKeyEvent(keyboard->x, code, False, CurrentTime);
         for (unsigned button = 1; button < 32; button++)
-            if (page->held.buttons >> button & 1)
+            if (page->marks.buttons >> button & 1)
                 XTestFakeButtonEvent(keyboard->x, button, False, CurrentTime);
         recover_spares(page, keyboard);
         XSync(keyboard->x, False);

@@ -6,9 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "desktop_protocol/protocol.h"
 #include "desktop_x11/keyboard.h"
 
-enum { HELD_KEY_BYTES = 32, HELD_SYMBOLS = 16 };
+enum { HELD_KEY_BYTES = DESKTOP_KEY_BITS_BYTES, HELD_SYMBOLS = 16 };
 
 struct held {
     uint8_t keys[HELD_KEY_BYTES]; // one bit a key code

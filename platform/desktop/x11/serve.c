@@ -55,6 +55,15 @@ struct server {
     bool lost;              // the X server has gone
 };
 
+// Who only wants to know what display there is does not need us for longer than that.
+static void glance(struct server *server)
+{
+    int64_t short_ms = server->idle_ms < DESKTOP_GLANCE_MS ? server->idle_ms : DESKTOP_GLANCE_MS;
+    int64_t used = clock_mono_ms() - server->idle_ms + short_ms;
+    if (server->used_ms < used)
+        server->used_ms = used;
+}
+
 // --- answers
 
 static bool reply(struct server *server, struct desktop_answer *answer, int fd)
@@ -288,9 +297,11 @@ static bool watched(const struct server *server)
 static bool on_request(struct server *server, const struct desktop_request *request)
 {
     struct fail why;
-    server->used_ms = clock_mono_ms();
-    if (request->ask == DESKTOP_OPEN)
+    if (request->ask == DESKTOP_OPEN) {
+        glance(server);
         return on_open(server, request);
+    }
+    server->used_ms = clock_mono_ms();
     if (request->ask == DESKTOP_CANCEL) {
         if (server->queue)
             input_queue_cancel(server->queue, request->serial);
@@ -500,12 +511,15 @@ int serve(int view, int input, int held, int64_t idle_ms)
     struct server server = {.view = view, .input = input, .idle_ms = idle_ms};
     server.page = held_page_open(held, &why);
     server.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server.wake_fd < 0)
+        fail_errno(&why, errno, "eventfd", NULL);
     if (!server.page || server.wake_fd < 0) {
         log_error("the desktop process cannot start", "why", log_why(&why), NULL);
         return 1;
     }
     xerror_install();
-    server.used_ms = server.trimmed_ms = clock_mono_ms();
+    glance(&server);
+    server.trimmed_ms = server.used_ms;
     bool idle = false;
     while (!idle && loop_once(&server))
         idle = clock_mono_ms() >= server.used_ms + idle_ms;
