@@ -5,7 +5,6 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/printable.h"
 #include "relay/channel_private.h"
 #include "relay/relay_private.h"
 #include "relay/ws.h"
@@ -126,14 +125,8 @@ static void take_answer(struct channel *channel, const struct datagram *answer)
         channel_go_live(channel);
         return;
     }
-    char text[FAIL_WHAT_BYTES / 2];
-    size_t n = answer->message.size < sizeof text ? answer->message.size : sizeof text - 1;
-    if (n > 0)
-        memcpy(text, answer->message.data, n);
-    text[n] = '\0';
     struct fail why;
-    fail_because(&why, FAIL_STREAM, "the relay refuses the channel: %s", printable_strip(text));
-    log_redact(why.what);
+    datagram_refusal(answer, "the relay refuses the channel", &why);
     channel_refused(channel, &why);
 }
 

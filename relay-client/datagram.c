@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "base/log.h"
+#include "base/printable.h"
 #include "proto/wire.h"
 
 // Field numbers of the .proto.
@@ -67,77 +69,61 @@ static bool is_span(const struct field *field, uint32_t number)
     return field->number == number && field->type == WIRE_SPAN;
 }
 
-static bool decode_error(struct wire_reader in, struct datagram *out)
+// Hands every field of a body to take; false when the body or one of them cannot be decoded.
+static bool each_field(struct wire_reader in, struct datagram *out,
+                       bool (*take)(const struct field *field, struct datagram *out))
 {
     struct field field;
-    while (in.at < in.end) {
-        if (!next_field(&in, &field))
+    while (in.at < in.end)
+        if (!next_field(&in, &field) || !take(&field, out))
             return false;
-        if (is_span(&field, ERROR_MESSAGE))
-            out->message = span_of(field.span);
-    }
     return true;
 }
 
-static bool decode_ack(struct wire_reader in, struct datagram *out)
+static bool take_of_error(const struct field *field, struct datagram *out)
 {
-    struct field field;
-    while (in.at < in.end) {
-        if (!next_field(&in, &field))
-            return false;
-        if (is_varint(&field, ACK_ACCEPTED))
-            out->accepted = field.value != 0;
-        else if (is_varint(&field, ACK_RESUME))
-            out->seq = field.value;
-        else if (is_span(&field, ACK_ERROR) && !decode_error(field.span, out))
-            return false;
-    }
+    if (is_span(field, ERROR_MESSAGE))
+        out->message = span_of(field->span);
     return true;
 }
 
-static bool decode_frame(struct wire_reader in, struct datagram *out)
+static bool take_of_ack(const struct field *field, struct datagram *out)
 {
-    struct field field;
-    while (in.at < in.end) {
-        if (!next_field(&in, &field))
-            return false;
-        if (is_span(&field, CHANNEL_ID))
-            out->channel_id = span_of(field.span);
-        else if (is_varint(&field, FRAME_SEQ))
-            out->seq = field.value;
-        else if (is_span(&field, FRAME_DATA))
-            out->data = span_of(field.span);
-        else if (is_varint(&field, FRAME_PRODUCED))
-            out->produced_at_ms = (int64_t)field.value;
-    }
+    if (is_varint(field, ACK_ACCEPTED))
+        out->accepted = field->value != 0;
+    else if (is_varint(field, ACK_RESUME))
+        out->seq = field->value;
+    return !is_span(field, ACK_ERROR) || each_field(field->span, out, take_of_error);
+}
+
+static bool take_of_frame(const struct field *field, struct datagram *out)
+{
+    if (is_span(field, CHANNEL_ID))
+        out->channel_id = span_of(field->span);
+    else if (is_varint(field, FRAME_SEQ))
+        out->seq = field->value;
+    else if (is_span(field, FRAME_DATA))
+        out->data = span_of(field->span);
+    else if (is_varint(field, FRAME_PRODUCED))
+        out->produced_at_ms = (int64_t)field->value;
     return true;
 }
 
-static bool decode_close(struct wire_reader in, struct datagram *out)
+static bool take_of_close(const struct field *field, struct datagram *out)
 {
-    struct field field;
-    while (in.at < in.end) {
-        if (!next_field(&in, &field))
-            return false;
-        if (is_span(&field, CHANNEL_ID))
-            out->channel_id = span_of(field.span);
-        else if (is_varint(&field, CLOSE_REASON))
-            out->reason = (unsigned)field.value;
-        else if (is_span(&field, CLOSE_MESSAGE))
-            out->message = span_of(field.span);
-    }
+    if (is_span(field, CHANNEL_ID))
+        out->channel_id = span_of(field->span);
+    else if (is_varint(field, CLOSE_REASON))
+        out->reason = (unsigned)field->value;
+    else if (is_span(field, CLOSE_MESSAGE))
+        out->message = span_of(field->span);
     return true;
 }
 
-static bool decode_input(struct wire_reader in, struct datagram *out)
+static bool take_of_input(const struct field *field, struct datagram *out)
 {
-    struct field field;
-    while (in.at < in.end) {
-        if (!next_field(&in, &field))
-            return false;
-        if (is_span(&field, CHANNEL_ID))
-            out->channel_id = span_of(field.span);
-    }
+    if (is_span(field, CHANNEL_ID))
+        out->channel_id = span_of(field->span);
     return true;
 }
 
@@ -154,16 +140,27 @@ bool datagram_decode(const void *message, size_t size, struct datagram *out)
     case DATAGRAM_OPEN:
         return true;
     case DATAGRAM_OPEN_ACK:
-        return decode_ack(body, out);
+        return each_field(body, out, take_of_ack);
     case DATAGRAM_FRAME:
-        return decode_frame(body, out);
+        return each_field(body, out, take_of_frame);
     case DATAGRAM_CLOSE:
-        return decode_close(body, out);
+        return each_field(body, out, take_of_close);
     case DATAGRAM_DESKTOP_INPUT:
-        return decode_input(body, out);
+        return each_field(body, out, take_of_input);
     default:
         return false;
     }
+}
+
+void datagram_refusal(const struct datagram *answer, const char *what, struct fail *why)
+{
+    char text[FAIL_WHAT_BYTES / 2];
+    size_t n = answer->message.size < sizeof text ? answer->message.size : sizeof text - 1;
+    if (n > 0)
+        memcpy(text, answer->message.data, n);
+    text[n] = '\0';
+    fail_because(why, FAIL_STREAM, "%s: %s", what, printable_strip(text));
+    log_redact(why->what);
 }
 
 // --- encoding. Default values are left out, as proto3 has it.

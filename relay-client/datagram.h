@@ -60,6 +60,10 @@ struct datagram {
 bool datagram_decode(const void *message, size_t size, struct datagram *out)
     __attribute__((warn_unused_result));
 
+// Why an answer is none that accepts, as FAIL_STREAM: what, and the relay's own words, stripped of
+// what could steer a terminal and of tokens.
+void datagram_refusal(const struct datagram *answer, const char *what, struct fail *why);
+
 // Appends; false when the buffer is too small.
 bool datagram_put_open(struct buffer *out, const struct stream_channel *channel,
                        enum stream_role role, const char *token, uint64_t resume_from_seq)

@@ -192,13 +192,8 @@ static void take_answer(struct viewer *viewer, const struct datagram *answer)
         hang_up_because(viewer, VIEWER_REFUSED,
                         "the relay answered with something else than an answer");
     } else if (!answer->accepted) {
-        char text[FAIL_WHAT_BYTES / 2];
-        size_t n = answer->message.size < sizeof text ? answer->message.size : sizeof text - 1;
-        if (n > 0)
-            memcpy(text, answer->message.data, n);
-        text[n] = '\0';
         struct fail why;
-        fail_because(&why, FAIL_STREAM, "the relay refuses: %s", printable_strip(text));
+        datagram_refusal(answer, "the relay refuses", &why);
         hang_up(viewer, VIEWER_REFUSED, &why);
     } else {
         timer_stop(&viewer->timer);

@@ -1,5 +1,6 @@
 import pytest
 
+from fakeserver import FakeServer
 from rig import Agent, NatsServer, Runtime
 from screen import screens
 
@@ -20,6 +21,20 @@ def make_server(tmp_path):
 @pytest.fixture
 def server(make_server):
     return make_server()
+
+
+@pytest.fixture
+def fake():
+    """Makes servers that do what a test says, and no more."""
+    made = []
+
+    def make(**options):
+        made.append(FakeServer(**options))
+        return made[-1]
+
+    yield make
+    for server in made:
+        server.close()
 
 
 @pytest.fixture

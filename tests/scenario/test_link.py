@@ -9,26 +9,12 @@ import time
 
 import pytest
 
-from fakeserver import FakeServer
 from rig import (AGENT, WORKSPACE, NatsError, Runtime, connection_document, free_port, mark, pb,
                  wait_until)
 
 FENCED_NAME = re.compile(
     r"^opengeni-agent/connection/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 LEGACY = f"agent.{WORKSPACE}.{AGENT}.rpc"
-
-
-@pytest.fixture
-def fake():
-    made = []
-
-    def make(**options):
-        made.append(FakeServer(**options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 def deny_legacy(server):

@@ -12,25 +12,11 @@ import time
 
 import pytest
 
-from fakeserver import FakeServer
 from rig import AGENT, PATIENCE, WORKSPACE, Runtime, connection_document, mark, pb, wait_until
 
 LEGACY = f"agent.{WORKSPACE}.{AGENT}.rpc"
 OTHER = {"agent": "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb",
          "workspace": "22222222-2222-4222-8222-222222222222"}
-
-
-@pytest.fixture
-def fake():
-    made = []
-
-    def make(**options):
-        made.append(FakeServer(**options))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 def request(request_id, op, /, **fields):
