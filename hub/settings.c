@@ -28,7 +28,8 @@ const char settings_help[] =
     "  --nats-server PATH     this nats-server program\n"
     "  --nats-url URL         use one that runs already (opengeni-hub nats-config)\n"
     "  --agents-url URL       tell machines to connect here: wss://hub.example/nats\n"
-    "  --relay-url URL        tell machines to relay through here\n";
+    "  --relay-url URL        tell machines to relay through here\n"
+    "  --web-url URL          tell people to let machines in here: https://hub.example\n";
 
 static bool parse_port(const char *text, int *port, struct fail *why)
 {
@@ -139,7 +140,8 @@ static bool check(struct settings *settings, bool agents_given, struct fail *why
                             "machines are to connect");
     return check_url("--nats-url", settings->nats_url, "nats:tls:", why) &&
            check_url("--agents-url", settings->agents_url, "wss:ws:tls:nats:", why) &&
-           check_url("--relay-url", settings->relay_url, "wss:ws:", why);
+           check_url("--relay-url", settings->relay_url, "wss:ws:", why) &&
+           check_url("--web-url", settings->web_url, "https:http:", why);
 }
 
 enum {
@@ -156,6 +158,7 @@ enum {
     NATS_URL,
     AGENTS_URL,
     RELAY_URL,
+    WEB_URL,
     FAULT
 };
 
@@ -173,6 +176,7 @@ static const struct option options[] = {
     {"nats-url", required_argument, NULL, NATS_URL},
     {"agents-url", required_argument, NULL, AGENTS_URL},
     {"relay-url", required_argument, NULL, RELAY_URL},
+    {"web-url", required_argument, NULL, WEB_URL},
     {"fault", required_argument, NULL, FAULT}, // for tests: docs/hub.md, not in the help
     {0},
 };
@@ -224,6 +228,9 @@ bool settings_parse(int argc, char **argv, struct settings *settings, struct fai
         case RELAY_URL:
             settings->relay_url = optarg;
             break;
+        case WEB_URL:
+            settings->web_url = optarg;
+            break;
         case FAULT:
             good = faults_add(&settings->faults, optarg, why);
             break;
@@ -272,6 +279,12 @@ static char *url(const struct settings *settings, const struct listen_at *at,
 
 char *settings_web_url(const struct settings *settings, const char *host_header)
 {
+    if (settings->web_url) {
+        size_t size = strlen(settings->web_url);
+        while (settings->web_url[size - 1] == '/')
+            size--;
+        return mem_printf("%.*s", (int)size, settings->web_url);
+    }
     char *host = host_of(settings, &settings->http, host_header);
     char *text = mem_printf("%s://%s:%d", settings_has_tls(settings) ? "https" : "http", host,
                             settings->http.port);

@@ -24,6 +24,7 @@ struct settings {
     const char *nats_server; // program; NULL: searched
     const char *nats_url;    // a server that is there already; NULL: start our own
     const char *name;        // host name or address under which machines reach the hub; may be NULL
+    const char *web_url;     // where people reach the pages; NULL: what follows
     const char *agents_url, *relay_url; // given to machines instead of what follows from the above
     enum settings_tls tls;
     const char *certificate, *key;

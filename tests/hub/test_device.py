@@ -94,7 +94,7 @@ class Connecting:
 
 def test_a_person_lets_a_machine_in_on_the_page(hub, tmp_path):
     home = Home(tmp_path)
-    waiting = Connecting(hub, home, "--machine-name", "<b>front</b> & desk", "--request-screen-control")
+    waiting = Connecting(hub, home, "--machine-name", "<b>front & desk", "--request-screen-control")
     assert f"{url_of(hub)}/device" in waiting.shown
     assert f"{url_of(hub)}/device?user_code={waiting.code}" in waiting.shown
 
@@ -107,7 +107,7 @@ def test_a_person_lets_a_machine_in_on_the_page(hub, tmp_path):
     status, page = browse(hub, step="look", user_code=waiting.code.lower().replace("-", " "),
                           admin_token=admin)
     assert status == 200 and page.buttons == ["approve", "deny"]
-    assert "<b>front</b> & desk" in page.text  # as text: the name makes no markup
+    assert "<b>front & desk" in page.text  # as text: the name makes no markup
     assert "127.0.0.1" in page.text and "any command" in page.text
     assert "mouse and keyboard" in page.text and "asks for it" in page.text
     assert "script" not in page.tags and "checked" not in page.fields["screen_control"]
@@ -129,8 +129,13 @@ def test_a_person_lets_a_machine_in_on_the_page(hub, tmp_path):
     assert "mouse and keyboard" in out
     machine = Machine(hub, {"agentId": credentials["agent_id"], "bearer": credentials["nats_bearer"],
                             "workspaceId": credentials["workspace_id"]}).online()
-    assert hub.show(machine.id)["name"] == "<b>front</b> & desk"
+    assert hub.show(machine.id)["name"] == "<b>front & desk"
     assert admin not in hub.log() and ticket not in hub.log() and waiting.code not in hub.log()
+
+
+def test_the_page_is_where_the_admin_says_it_is(make_hub):
+    hub = make_hub("--web-url", "https://hub.example/base/")
+    assert begin(hub)["verificationUri"] == "https://hub.example/base/device"
 
 
 def test_the_page_can_be_used_by_nobody_else(hub):
