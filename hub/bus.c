@@ -28,7 +28,7 @@ struct bus {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool stop, up, lost;
+    bool stop, up, lost, open_to_all;
     uint64_t connects;
     char error[FAIL_WHAT_BYTES];
     struct cuts cuts;
@@ -146,6 +146,37 @@ static natsStatus subscribe(struct bus *bus, size_t which, const char *subject,
     return status;
 }
 
+// Whether the server lets in a client that presents nothing. The hub, if asked, refuses it.
+static bool lets_strangers_in(struct bus *bus)
+{
+    natsOptions *options = NULL;
+    natsConnection *connection = NULL;
+    natsStatus status = natsOptions_Create(&options);
+    if (status == NATS_OK)
+        status = natsOptions_SetURL(options, bus->setup.url);
+    if (status == NATS_OK)
+        status = natsOptions_SetTimeout(options, HUB_BUS_DIAL_MS);
+    if (status == NATS_OK)
+        status = natsOptions_SetAllowReconnect(options, false);
+    if (status == NATS_OK)
+        status = natsOptions_SetErrorHandler(options, on_error, NULL);
+    if (status == NATS_OK)
+        status = natsConnection_Connect(&connection, options);
+    natsConnection_Destroy(connection);
+    natsOptions_Destroy(options);
+    return status == NATS_OK;
+}
+
+// NATS_ILLEGAL_STATE: machines would not be told from anybody else there.
+static natsStatus try_strangers(struct bus *bus)
+{
+    bool open = lets_strangers_in(bus);
+    pthread_mutex_lock(&bus->lock);
+    bus->open_to_all = open;
+    pthread_mutex_unlock(&bus->lock);
+    return open ? NATS_ILLEGAL_STATE : NATS_OK;
+}
+
 // Authorization comes first: machines that wait for it are the ones that make noise next.
 static natsStatus open_all(struct bus *bus)
 {
@@ -160,6 +191,8 @@ static natsStatus open_all(struct bus *bus)
             status = subscribe(bus, AGENTS, bus->setup.subjects[s], on_message);
         if (status == NATS_OK)
             status = natsConnection_FlushTimeout(bus->connections[i], HUB_BUS_DIAL_MS);
+        if (status == NATS_OK && i == AUTH && bus->setup.doubt)
+            status = try_strangers(bus);
     }
     return status;
 }
@@ -233,7 +266,8 @@ static void *run(void *argument)
             if (!bus->stop)
                 log_warn("lost nats-server", NULL);
         } else {
-            snprintf(bus->error, sizeof bus->error, "%s", natsStatus_GetText(status));
+            snprintf(bus->error, sizeof bus->error, "%s",
+                     bus->open_to_all ? "it lets everybody in" : natsStatus_GetText(status));
             log_debug("no connection to nats-server", "reason", bus->error, NULL);
         }
         pthread_mutex_unlock(&bus->lock);
@@ -315,6 +349,14 @@ uint64_t bus_connects(struct bus *bus)
     uint64_t connects = bus->connects;
     pthread_mutex_unlock(&bus->lock);
     return connects;
+}
+
+bool bus_is_open_to_all(struct bus *bus)
+{
+    pthread_mutex_lock(&bus->lock);
+    bool open = bus->open_to_all;
+    pthread_mutex_unlock(&bus->lock);
+    return open;
 }
 
 void bus_last_error(struct bus *bus, char *text, size_t room)

@@ -12,6 +12,9 @@ struct fail;
 struct bus_setup {
     const char *url;      // nats://host:port
     const char *password; // of the hub's users; NULL: the server lets everybody in
+    // Somebody else's server, which may not have been told to ask the hub: it is tried before it is
+    // used, each time.
+    bool doubt;
     // Whether the server is there; asked before each attempt, so that the password goes to nobody
     // who has taken the port of a server that is down. NULL: always.
     bool (*ready)(void *context);
@@ -29,6 +32,7 @@ void bus_stop(struct bus *bus); // NULL is accepted
 bool bus_up(struct bus *bus);
 bool bus_wait_up(struct bus *bus, int ms); // true as soon as it is up
 uint64_t bus_connects(struct bus *bus);
+bool bus_is_open_to_all(struct bus *bus); // doubt was right, at the last attempt
 void bus_last_error(struct bus *bus, char *text, size_t room);
 
 // Ends the connections of a machine that were begun before a moment (cut.h), at once and those that

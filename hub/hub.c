@@ -1,6 +1,7 @@
 #include "hub/hub.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -230,6 +231,14 @@ void hub_cut_older(struct hub *hub, const char *machine)
     cut_relay(hub, machine);
 }
 
+// The hub is to end before it has begun; whoever handles signals does so when it serves.
+static bool stop_is_pending(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 // A server of our own that cannot start at all ends the hub with the reason; one that runs by
 // itself may still come.
 static bool connect_bus(struct hub *hub, struct fail *why)
@@ -237,6 +246,7 @@ static bool connect_bus(struct hub *hub, struct fail *why)
     const struct bus_setup setup = {
         .url = hub->nats_url,
         .password = hub->open ? NULL : hub->secrets.nats_password,
+        .doubt = hub->settings->nats_url != NULL,
         .ready = nats_is_ready,
         .subjects = watch_subjects,
         .on_message = on_message,
@@ -248,8 +258,13 @@ static bool connect_bus(struct hub *hub, struct fail *why)
         return false;
     char error[FAIL_WHAT_BYTES];
     for (int waited = 0; waited < HUB_NATS_START_MS; waited += HUB_NATS_LOOK_MS) {
-        if (bus_wait_up(hub->bus, HUB_NATS_LOOK_MS))
+        if (bus_wait_up(hub->bus, HUB_NATS_LOOK_MS) || stop_is_pending())
             return true;
+        if (bus_is_open_to_all(hub->bus))
+            return fail_because(why, FAIL_UNSUPPORTED,
+                                "nats-server at %s lets everybody in: it has to be 2.10 or newer, "
+                                "with what opengeni-hub nats-config prints in its configuration",
+                                hub->nats_url);
         if (hub->nats && nats_server_ended(hub->nats, error, sizeof error))
             return fail_because(why, FAIL_SYSTEM, "nats-server does not start: %.200s", error);
     }

@@ -255,3 +255,17 @@ def test_a_server_of_ones_own(make_hub, tmp_path):
         NatsClient(server.port, token=first.file("control.token").strip())
     finally:
         server.kill()
+
+
+def test_a_server_of_ones_own_that_lets_everybody_in(make_hub, tmp_path):
+    """It was forgotten to tell it about the hub: no machine could be told from a stranger."""
+    from rig import NatsServer
+    server = NatsServer(tmp_path, binary=os.environ["OG_NATS_SERVER"])
+    hub = make_hub(start=False)
+    hub.arguments = ("--nats-url", f"nats://127.0.0.1:{server.port}", "--agents-url", "ws://127.0.0.1:1")
+    try:
+        done = run(*hub.command()[1:], check=False)
+        assert done.returncode == 1 and "lets everybody in" in done.stderr, done
+        assert "nats-config" in done.stderr and "serving" not in done.stderr
+    finally:
+        server.kill()

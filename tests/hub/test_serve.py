@@ -28,6 +28,16 @@ def test_stop_is_clean_and_quick(hub):
     assert hub.stop(signal.SIGINT) == 0
 
 
+def test_a_stop_while_it_waits_for_the_server_is_quick_too(make_hub):
+    hub = make_hub("--nats-url", f"nats://127.0.0.1:{free_port()}", "--agents-url",
+                   "wss://hub.example", "--web-url", "https://hub.example/", start=False)
+    hub.spawn()
+    wait_until(lambda: os.path.exists(hub.data + "/hub.sock"), 20)
+    began = time.monotonic()
+    assert hub.stop() == 0
+    assert time.monotonic() - began < 8
+
+
 def test_only_one_hub_serves_from_a_directory(hub):
     done = run("serve", "--data", hub.data, "--listen", f"127.0.0.1:{free_port()}", check=False)
     assert done.returncode == 1 and str(hub.process.pid) in done.stderr
@@ -124,6 +134,7 @@ def test_options_that_make_no_sense(tmp_path):
                   ["--nats-url", "nats://u:p@x", "--agents-url", "wss://y"], ["-xy"],
                   ["--nats-url", "x", "--agents-url", "wss://y"], ["--agents-url", "y:1"],
                   ["--agents-url", "https://y"], ["--relay-url", "tls://y"], ["--relay-url", "wss://"],
+                  ["--web-url", "hub.example"],
                   ["--name", "a b"], ["--what"], ["extra"], ["--data"]):
         done = run("serve", "--data", tmp_path / "d", *wrong, check=False)
         assert done.returncode == 2, (wrong, done.stderr)
