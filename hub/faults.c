@@ -27,7 +27,10 @@ static const struct endpoint {
 };
 enum { ENDPOINTS = sizeof endpoints / sizeof *endpoints };
 
+static const char relay_pair[] = "relay-pair=";
+
 struct faults {
+    int64_t pair_ms; // 0: as usual
     pthread_mutex_t lock;
     struct plan {
         struct step steps[HUB_FAULT_STEPS_MAX];
@@ -67,6 +70,18 @@ static bool parse_step(const char *text, size_t size, struct step *step)
     return true;
 }
 
+static bool parse_pair(const char *text, int64_t *ms, struct fail *why)
+{
+    const char *digits = text + strlen(relay_pair);
+    char *end;
+    long seconds = strtol(digits, &end, 10);
+    if (strspn(digits, "0123456789") == 0 || *end || seconds < 1 || seconds > RELAY_PAIR_MS / 1000)
+        return fail_because(why, FAIL_INVALID, "--fault %s: 1 to %d seconds", text,
+                            RELAY_PAIR_MS / 1000);
+    *ms = 1000 * seconds;
+    return true;
+}
+
 static struct plan *plan_of(struct faults *faults, const char *text, size_t size)
 {
     for (size_t i = 0; i < ENDPOINTS; i++)
@@ -81,12 +96,14 @@ bool faults_add(struct faults **faults, const char *text, struct fail *why)
         *faults = mem_new(struct faults);
         pthread_mutex_init(&(*faults)->lock, NULL);
     }
+    if (strncmp(text, relay_pair, strlen(relay_pair)) == 0)
+        return parse_pair(text, &(*faults)->pair_ms, why);
     size_t head = strcspn(text, "=");
     struct plan *plan = plan_of(*faults, text, head);
     if (!plan || text[head] != '=')
         return fail_because(
             why, FAIL_INVALID,
-            "--fault %s: begin with exchange=, device-start= or device-poll=", text);
+            "--fault %s: begin with exchange=, device-start=, device-poll= or relay-pair=", text);
     for (const char *at = text + head + 1;; at++) {
         size_t size = strcspn(at, ",");
         if (plan->count == HUB_FAULT_STEPS_MAX ||
@@ -104,6 +121,11 @@ void faults_free(struct faults *faults)
     if (faults)
         pthread_mutex_destroy(&faults->lock);
     mem_free(faults);
+}
+
+int64_t faults_pair_ms(const struct faults *faults, int64_t usual_ms)
+{
+    return faults && faults->pair_ms ? faults->pair_ms : usual_ms;
 }
 
 // The next step of a plan, or false at its end.

@@ -15,6 +15,7 @@
 #include "hub/bus.h"
 #include "hub/cut.h"
 #include "hub/devices.h"
+#include "hub/faults.h"
 #include "hub/http_server.h"
 #include "hub/limiter.h"
 #include "hub/nats_config.h"
@@ -297,13 +298,14 @@ static bool is_known(void *context, const char *agent, int64_t generation)
 
 static bool listen_http(struct hub *hub, struct fail *why)
 {
-    const struct relay_setup relay = {
+    struct relay_setup relay = {
         .limits = relay_default_limits,
         .producer_key = hub->secrets.producer,
         .viewer_key = hub->secrets.viewer,
         .is_known = is_known,
         .context = hub,
     };
+    relay.limits.pair_ms = faults_pair_ms(hub->settings->faults, relay.limits.pair_ms);
     char *socket = data_dir_file(&hub->dir, "hub.sock");
     hub->relay = relay_socket_new(&relay);
     const struct http_setup setup = {

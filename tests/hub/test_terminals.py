@@ -153,6 +153,39 @@ def test_a_new_relay_address_counts_without_a_restart(machine):
     viewer.until("back-2")
 
 
+def test_a_terminal_that_nobody_watches_comes_back_to_the_relay_again_and_again(make_hub, tmp_path):
+    """The relay forgets a channel with one end, with all that was shown: two minutes are made one
+    second here. The shell does not notice, and a late viewer sees its prompt."""
+    machine = Machine(make_hub("--fault", "relay-pair=1"), tmp_path)
+
+    def accepted():
+        return int(re.search(r"opens_accepted_total (\d+)", machine.hub.get("/metrics")[1]).group(1))
+
+    try:
+        channel = machine.open("sh", "-c", "echo prompt; while read x; do echo got-$x-$$.; done")
+        wait_until(lambda: accepted() >= 4, 60, what="three registrations more")
+
+        def attach():
+            """It may be dropped together with the agent's end, just now."""
+            try:
+                viewer = Viewer(machine.hub, channel)
+                viewer.until("prompt")
+                return viewer
+            except (EOFError, OSError):
+                return None
+
+        viewer = wait_until(attach, 60, what="the prompt")
+        viewer.type("a\n")
+        first = re.search(r"got-a-(\d+)\.", viewer.until(".")).group(1)
+        before = accepted()
+        time.sleep(3)
+        assert accepted() == before  # a pair stays
+        viewer.type("b\n")
+        viewer.until(f"got-b-{first}.")
+    finally:
+        machine.stop()
+
+
 def test_a_wrong_token_is_told_and_not_tried_again(machine):
     token = machine.credentials["relayToken"]
     seen = len(machine.runtime.hellos)

@@ -4,9 +4,12 @@ import os
 import random
 import time
 
+import pytest
+
 from hubrig import pb, wait_until
 from rig import ControlError, NatsServer, Runtime
 from screen import Receiver, decode_png
+from terminalrig import Viewer
 from viewrig import (ensure, helper, make_screen, noise, paint, rss, screen, serve, watch)
 
 
@@ -168,13 +171,20 @@ def test_nonsense_on_the_channel_is_passed_over(screen, serve):
     wait_until(lambda: screen.pointer() == (319, 0), what="the pointer in the corner")
 
 
-def test_views_end_with_the_agent(screen, serve):
+def test_views_and_terminals_end_with_the_agent(screen, serve):
     machine = serve(screen)
-    viewer = watch(machine)
+    terminals = [Viewer(machine.hub, machine.open("sh", "-c", "echo pid-$$-; exec sleep 1000"))
+                 for _ in range(3)]
+    pids = [int(terminal.until("-\r").split("-")[1]) for terminal in terminals]
+    views = [watch(machine) for _ in range(2)]
     assert machine.agent.stop() == 0
-    while viewer.picture() is not None:
-        pass
-    assert (viewer.closed.reason, viewer.closed.message) == (1, "agent stopping")
+    for viewer in views + terminals:
+        while viewer.frame() is not None:
+            pass
+        assert (viewer.closed.reason, viewer.closed.message) == (1, "agent stopping")
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_a_screen_that_dies_is_shown_again(screen, serve):

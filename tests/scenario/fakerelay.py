@@ -187,6 +187,16 @@ class FakeRelay:
 
     # -- the viewer
 
+    def tear(self, id, text):
+        """The beginning of a message that says text, and a reset in the middle of it."""
+        connection = self.channels[id].connection
+        body = b"\x03" + pb.StreamFrame(channel_id=id, seq=self.channels[id].typed, data=text.encode(),
+                                        produced_at_ms=1).SerializeToString()
+        connection.sock.sendall(bytes([0x82, len(body)]) + body[:-3])
+        time.sleep(0.05)  # it is read before the reset
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
     def type(self, id, text):
         channel = self.channels[id]
         channel.connection.send(b"\x03" + pb.StreamFrame(

@@ -1,5 +1,6 @@
 """Terminals at relays of all kinds: bad answers, bad certificates, restarts, several control planes."""
 
+import os
 import re
 import ssl
 import subprocess
@@ -153,6 +154,58 @@ def test_two_control_planes_have_terminals_of_their_own(make_server, make_agent,
     assert one.call("pty_close", pty_id=ids[0]).exit_code == -1
     relays[1].type(ids[1], "alive\n")
     relays[1].sees(ids[1], "alive\r\nalive")
+
+
+def test_a_connection_that_is_torn_in_the_middle_of_a_message(make_relay, serve):
+    """Nothing of the message counts, and nothing else is lost."""
+    relay = make_relay()
+    _, runtime = serve(relay)
+    id = opened(runtime, "sh", "-c", "stty -echo; echo up; exec cat")
+    relay.sees(id, "up")
+    for i in range(8):
+        opens = len(relay.channels[id].opens)
+        relay.tear(id, f"torn-{i}\n")
+        wait_until(lambda: len(relay.channels[id].opens) > opens and relay.is_live(id), 40,
+                   what="another registration")
+        relay.type(id, f"whole-{i}\n")
+        relay.sees(id, f"whole-{i}\r\n")
+    text = relay.channels[id].text.decode()
+    assert "torn" not in text and relay.channels[id].missed == 0
+    assert re.findall(r"whole-(\d)", text) == [str(i) for i in range(8)]
+
+
+def private_kib(pid):
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return sum(int(n) for n in re.findall(r"^Private_\w+: +(\d+) kB", f.read(), re.M))
+
+
+def test_much_output_without_a_relay_costs_little(make_relay, serve):
+    """5 MiB are printed while it is away: the program is not held up, and of the agent's memory they
+    take little more than what is kept for later. What has to do with the terminal is answered."""
+    relay = make_relay()
+    agent, runtime = serve(relay)
+    id = opened(runtime, "sh", "-c", "stty -opost -echo; echo up; read x; "
+                "head -c 5242880 /dev/zero | tr '\\0' x; touch printed; read x; echo newest; exec cat")
+    other = opened(runtime, "sh", "-c", "echo up; exec cat")
+    relay.sees(id, "up")
+    relay.sees(other, "up")
+    before = private_kib(agent.process.pid)
+    relay.stop()
+    wait_until(lambda: not relay.is_live(id), what="the end of the connection")
+    assert runtime.call("pty_write", pty_id=id, data=b"\n").bytes_written == 1
+    wait_until(lambda: os.path.exists(os.path.join(agent.root, "printed")), 60, what="all of the output")
+    if "asan" not in os.environ.get("OG_BUILD", "") and "tsan" not in os.environ.get("OG_BUILD", ""):
+        assert private_kib(agent.process.pid) - before < 4 << 10
+    runtime.call("pty_resize", pty_id=id, cols=90, rows=40)
+    runtime.call("pty_write", pty_id=id, data=b"\n")
+    assert runtime.call("pty_close", pty_id=other).exit_code == -1
+    relay.start()
+    relay.sees(id, "newest")
+    text = relay.channels[id].text.decode()
+    (dropped,) = re.findall(r"\r\n\[(\d+) bytes of output were dropped\]\r\n", text)
+    assert text.count("x") + int(dropped) == 5242880
+    assert text.count("x") > (1 << 20) - 100
+    assert len(relay.channels[other].opens) == 1  # nobody dials for one that has ended
 
 
 MANY, LINES = 32, 150
