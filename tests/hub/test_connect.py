@@ -4,7 +4,9 @@ import base64
 import http.server
 import json
 import os
+import random
 import subprocess
+import sys
 import threading
 import time
 
@@ -57,6 +59,9 @@ def cloud():
             status, text, headers = (*answer, {})[:3]
             if status is None:
                 self.close_connection = True
+                return
+            if callable(text):
+                text(self)
                 return
             data = text if isinstance(text, bytes) else (
                 text if isinstance(text, str) else json.dumps(text)).encode()
@@ -357,24 +362,45 @@ def test_machines_that_connect_twice_at_once_have_one_identity(cloud, home):
 
 
 def test_a_kill_at_any_moment_leaves_the_old_or_the_new_document(cloud, home):
+    """A thousand runs, each killed somewhere between its first instruction and its end; read all the while."""
     def connect(bearer):
         cloud.answers = [(201, {"credentials": dict(GOOD["credentials"], bearer=bearer)})]
-        return subprocess.Popen([AGENT, "--api-url", cloud.url, "connect", "--token", "t"], env=home.environment,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen([AGENT, "--api-url", cloud.url, "connect", "--force", "--token", "t"],
+                                env=home.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    assert connect("oge_first").wait(60) == 0
-    known = {"oge_first"}
-    for i in range(60):
-        known.add(f"oge_{i}")
-        process = connect(f"oge_{i}")
-        time.sleep(0.0007 * i)
-        process.kill()
-        process.wait()
+    def look():
         (document,) = home.connections()  # never a partial one
         assert document["credentials"]["nats_bearer"] in known
+        return document["credentials"]["nats_bearer"]
+
+    known = {"oge_first"}
+    assert connect("oge_first").wait(60) == 0
+    begun = time.monotonic()
+    assert connect("oge_first").wait(60) == 0
+    whole = time.monotonic() - begun
+    # Slower than usual, under a sanitizer: as many as there is time for.
+    until, chance, ends = time.monotonic() + 60, random.Random(7), {"old": 0, "new": 0}
+    for i in range(1000):
+        if time.monotonic() > until and min(ends.values()) > 5:
+            break
+        known.add(f"oge_{i}")
+        process = connect(f"oge_{i}")
+        deadline = time.monotonic() + chance.uniform(0, 1.1 * whole)
+        while time.monotonic() < deadline:
+            look()
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        ends["new" if look() == f"oge_{i}" else "old"] += 1
+    assert min(ends.values()) > 0, ends
+    # What the killed ones have left goes when it is old enough to be nobody's.
+    left = [p for d in (home.config, home.config / "connections") for p in d.iterdir() if p.name.endswith(".tmp")]
+    for path in left:
+        os.utime(path, (time.time() - 7200,) * 2)
     assert connect("oge_last").wait(60) == 0
-    (document,) = home.connections()
-    assert document["credentials"]["nats_bearer"] == "oge_last"
+    known.add("oge_last")
+    assert look() == "oge_last"
+    assert not [p for p in left if p.exists() and not os.path.exists("/proc/" + p.name.split(".")[-3])]
     assert (home.config / "connections").stat().st_mode & 0o777 == 0o700
 
 
@@ -387,6 +413,53 @@ def test_answers_of_the_wrong_kind_end_it_without_a_crash(cloud, home):
         done = home.agent("--api-url", cloud.url, "connect", "--workspace-id", WORKSPACE)
         assert done.returncode == 1 and done.stdout == "", (text, done)
         assert len(done.stderr.splitlines()) == 1
+    assert home.connections() == []
+
+
+def peak(home, *arguments):
+    """Runs the agent and tells the most memory it had, in KiB: (peak, status, stderr). In a child of a small process,
+    for what is counted begins with what the one before exec had."""
+    script = ("import os, sys\npid = os.fork()\nif pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n"
+              "_, status, usage = os.wait4(pid, 0)\nprint(usage.ru_maxrss, os.waitstatus_to_exitcode(status))\n")
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, AGENT, *arguments], env=home.environment, text=True,
+                          capture_output=True, timeout=120)
+    resident, status = done.stdout.split()[-2:]
+    return int(resident), int(status), done.stderr
+
+
+def flood(announced):
+    """A body of a GiB, as it is announced or in pieces that never end."""
+    def answer(handler):
+        handler.send_response(201)
+        handler.send_header(*(("Content-Length", str(1 << 30)) if announced else ("Transfer-Encoding", "chunked")))
+        handler.end_headers()
+        block = b" " * 65536
+        try:
+            for _ in range((1 << 30) // len(block)):
+                handler.wfile.write(block if announced else b"10000\r\n" + block + b"\r\n")
+        except OSError:
+            pass
+        handler.close_connection = True
+
+    return answer
+
+
+@pytest.mark.parametrize("how", [("--token", "t"), ("--workspace-id", WORKSPACE)])
+def test_hostile_answers_cost_no_memory(cloud, home, how):
+    cloud.answers = [(201, "{}")]
+    usual, status, _ = peak(home, "--api-url", cloud.url, "connect", *how)
+    assert status == 1
+    room = (64 if "ASAN_OPTIONS" in os.environ else 2) << 10
+    for text in (flood(True), flood(False), "[" * 100_000, '{"a":' * 100_000, '{"credentials":' + "[" * 100_000,
+                 b'{"credentials": "\xff\xfe"}', '{"credentials":{},"credentials":{}}', '{"deviceCode":"a","deviceCode":"b"}',
+                 json.dumps({"credentials": dict(GOOD["credentials"], agentId=7)}),
+                 json.dumps(dict(start_answer()[1], intervalSeconds="5")), "[" + "0," * 120_000 + "0]",
+                 '{"a":"' + "\\u0041" * 40_000 + '"}'):
+        cloud.answers = [(201, text)]
+        most, status, said = peak(home, "--api-url", cloud.url, "connect", *how)
+        shown = text if callable(text) else text[:40]
+        assert status == 1 and len(said.splitlines()) == 1, (shown, status, said)
+        assert most - usual < room, (shown, most, usual)
     assert home.connections() == []
 
 
