@@ -158,6 +158,9 @@ purge() {
         fi
     done
     rmdir -- "$config" 2>/dev/null || true
+    case $config in
+    */opengeni/agent) rmdir -- "${config%/agent}" 2>/dev/null || true ;;
+    esac
     echo "Removed the connections. The machine stays listed at its workspaces until it is removed there."
 }
 

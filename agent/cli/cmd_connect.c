@@ -191,7 +191,7 @@ static int report(const struct workplace *place, const struct connection *connec
     if (place->live.running)
         say("The running agent picks it up by itself.");
     else
-        say("Start the agent with 'opengeni-agent run'.");
+        say("Start the agent with '%s'.", workplace_starter());
     return EXIT_OK;
 }
 

@@ -226,6 +226,11 @@ static int tell_state(const struct service_place *place)
 
 static int logs(void)
 {
+    if (!service_manager_present()) {
+        say_error("systemd does not run this machine, so nobody keeps the agent's log: it is what "
+                  "'opengeni-agent run' writes to its stderr");
+        return EXIT_FAILED;
+    }
     char *path = tool_find("journalctl");
     if (!path) {
         say_error("journalctl is not installed; the agent's log is what it writes to its stderr");
@@ -269,10 +274,14 @@ static int act(const struct service_place *place, const char *verb)
 
 static int run_service(const struct invocation *invocation)
 {
+    // What can be printed is what would be installed.
+    const char *given = invocation->argument_count > 0 ? invocation->arguments[0]
+                        : print                        ? "install"
+                                                       : "";
     static const char *const verbs[] = {"install", "uninstall", "start", "stop",
                                         "restart", "status",    "logs"};
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
-        if (strcmp(invocation->arguments[0], verbs[i]) == 0)
+        if (strcmp(given, verbs[i]) == 0)
             return with_place(act, verbs[i]);
     say_error("a service can be installed, uninstalled, started, stopped, restarted, asked for its "
               "status or its logs; 'opengeni-agent help service' tells more");
@@ -315,7 +324,6 @@ const struct command command_service = {
     .details = "The service is yours, runs with your rights, and starts with your login or, when\n"
                "you linger, with the machine. The exit status of 'service status' is 0 when it\n"
                "is active, 3 when it is not, and 4 when there is none.\n",
-    .arguments_min = 1,
     .arguments_max = 1,
     .options =
         (const struct option_spec[]){

@@ -93,7 +93,7 @@ static void print_text(const struct workplace *place)
     if (place->connections.count == 0)
         workplace_explain_connecting();
     else if (!place->live.running)
-        fputs("\nStart it with: opengeni-agent start\n", stderr);
+        say("\nStart it with: %s", workplace_starter());
     const char *version = place->live.status.version;
     if (version && strcmp(version, OG_VERSION) != 0)
         say_warning("version %s is installed; it runs after a restart", OG_VERSION);

@@ -52,6 +52,10 @@ static bool remove_service(enum service_scope scope)
             say("Removed %s.", place.file);
         if (service_manager_present())
             (void)!service_systemctl(scope, "daemon-reload", NULL, NULL, &status, &why);
+    } else if (place.packaged) {
+        say("The service is off. Its unit %s belongs to a package.", place.packaged);
+    } else if (scope == SERVICE_USER) {
+        say("There was no service.");
     }
     service_place_fini(&place);
     return good;
@@ -114,7 +118,14 @@ static bool remove_state(const struct secure_dir *config, struct fail *why)
         if (!good)
             return false;
     }
-    (void)!rmdir(config->path); // unless it holds more
+    // Unless they hold more.
+    static const char usual[] = "/opengeni/agent";
+    if (rmdir(config->path) == 0 && ends_in(config->path, usual)) {
+        char *parent =
+            mem_printf("%.*s", (int)(strlen(config->path) - strlen("/agent")), config->path);
+        (void)!rmdir(parent);
+        mem_free(parent);
+    }
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include "cli/daemon_program.h"
 #include "cli/doctor.h"
 #include "cli/moment.h"
+#include "cli/workplace.h"
 #include "config/config_dir.h"
 #include "config/pause.h"
 #include "enroll/display.h"
@@ -126,7 +127,7 @@ static void check_agent(struct doctor *doctor)
     const struct live *live = &doctor->live;
     const char *version = live->status.version;
     if (!live->running)
-        doctor_say(doctor, CHECK_WARN, "agent", "opengeni-agent start", "it does not run");
+        doctor_say(doctor, CHECK_WARN, "agent", workplace_starter(), "it does not run");
     else if (!live->reports)
         doctor_say(doctor, CHECK_WARN, "agent", "if it is an older one, restart it",
                    "it runs (pid %d) and does not tell how it is", (int)live->pid);

@@ -13,6 +13,8 @@ static void write_line(FILE *to, const char *before, const char *format, va_list
     vsnprintf(text, sizeof text, format, args);
     printable_strip(text);
     log_redact(text);
+    if (to == stderr)
+        fflush(stdout); // whoever sees both sees them in order
     fprintf(to, "%s%s\n", before, text);
 }
 

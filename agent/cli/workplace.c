@@ -11,6 +11,7 @@
 #include "cli/say.h"
 #include "config/bearer.h"
 #include "config/config_dir.h"
+#include "service/place.h"
 
 static void warn_about_files(const struct connections *connections)
 {
@@ -232,8 +233,14 @@ json_t *workplace_json(const struct workplace *place)
     return list;
 }
 
+const char *workplace_starter(void)
+{
+    return service_manager_present() ? "opengeni-agent start" : "opengeni-agent run";
+}
+
 void workplace_explain_connecting(void)
 {
+    fflush(stdout);
     fputs("This machine is not connected to any workspace. Connect it with\n"
           "    opengeni-agent connect --workspace-id ID    (confirm in the browser), or\n"
           "    opengeni-agent connect --token TOKEN        (with a token from the console)\n",

@@ -26,6 +26,9 @@ void workplace_list(const struct workplace *place);
 // The same as JSON, a list; to be given to json_decref. No secrets.
 struct json_t *workplace_json(const struct workplace *place);
 
+// The command that starts the agent on this machine: as a service where systemd runs it.
+const char *workplace_starter(void);
+
 // The command that connects it anew, with placeholders for what a shell would act on; freed with
 // mem_free.
 char *workplace_renewal(const struct connection *connection);

@@ -529,8 +529,12 @@ START_TEST(the_service_is_printed_and_told_apart)
     HAS(out, "\nExecStart=\"" OG_AGENT "\" run\n");
     HAS(out, "\nEnvironment=\"OPENGENI_CONFIG_DIR=");
     ck_assert_int_ne(access(in("home"), F_OK), 0); // printing changes nothing
+    EXPECT("service --print", 0);
+    HAS(out, "\nExecStart=\"" OG_AGENT "\" run\n");
     EXPECT("service status", 4);
     HAS(out, "not installed");
+    EXPECT("uninstall", 0);
+    HAS(out, "There was no service.");
     mkdir(in("home"), 0755);
     mkdir(in("home/.config"), 0755);
     mkdir(in("home/.config/systemd"), 0755);
