@@ -200,6 +200,45 @@ START_TEST(rates_and_bytes_are_kept)
 }
 END_TEST
 
+static void draw_noise(unsigned width, unsigned height)
+{
+    size_t size = (size_t)width * height * 4;
+    char *data = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (char)noise();
+    XImage *image =
+        XCreateImage(x, DefaultVisual(x, 0), 24, ZPixmap, 0, data, width, height, 32, 0);
+    XPutImage(x, DefaultRootWindow(x), gc, image, 0, 0, 0, 0, width, height);
+    XSync(x, False);
+    XDestroyImage(image);
+}
+
+START_TEST(a_way_that_is_too_slow_gets_smaller_pictures_until_the_screen_is_quiet)
+{
+    struct rig rig = rig_start("1600x900x24", NULL);
+    struct desktop_view view = plain_view();
+    open_display(&rig);
+    draw_noise(1600, 600);           // almost 3 MB,
+    view.bytes_per_second = 1500000; // which is less than a picture a second
+    struct watcher thin = watch(rig.desktop, view);
+    int64_t end = clock_mono_ms() + 3 * SOON_MS;
+    for (unsigned i = 0; clock_mono_ms() < end; i++) {
+        take_frames(&thin, 100, thin.frames + 1);
+        if (thin.frames > 0 && thin.frame.width < 1600)
+            break;
+        fill(0x010101 * (i % 250), 0, 700, 20, 20);
+    }
+    ck_assert_uint_lt(thin.frame.width, 1600);
+    ck_assert_uint_ge(thin.frame.width, 500);
+    ck_assert_uint_eq(thin.frame.native_width, 1600);
+    while (thin.frame.width < 1600 && clock_mono_ms() < end)
+        take_frames(&thin, SOON_MS, thin.frames + 1);
+    ck_assert_uint_eq(thin.frame.width, 1600);
+    stop_watching(&thin);
+    rig_stop(&rig);
+}
+END_TEST
+
 START_TEST(frames_over_their_size_are_made_smaller_and_clicks_on_them_fit)
 {
     struct rig rig = rig_start("800x600x24", NULL);
@@ -443,6 +482,7 @@ END_TEST
 CHECK_MAIN("frames", 300, the_first_frame_comes_at_once_and_changes_follow,
            an_unchanged_screen_is_repeated_a_few_times_and_then_silent,
            a_slow_viewer_gets_the_newest_picture_and_no_backlog, rates_and_bytes_are_kept,
+           a_way_that_is_too_slow_gets_smaller_pictures_until_the_screen_is_quiet,
            frames_over_their_size_are_made_smaller_and_clicks_on_them_fit,
            many_viewers_see_the_same_and_one_too_many_is_told,
            a_viewer_s_input_needs_consent_and_fits_what_it_saw,

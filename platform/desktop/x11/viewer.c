@@ -29,7 +29,7 @@ struct viewer *viewer_new(int socket, const struct desktop_request *request)
     uint64_t bytes = request->frames.frame_bytes;
     viewer->socket = socket;
     viewer->frames_per_second = rate < 1 ? 1 : rate > DESKTOP_RATE_MAX ? DESKTOP_RATE_MAX : rate;
-    viewer->frame_bytes = bytes > DESKTOP_PNG_BYTES_MAX ? DESKTOP_PNG_BYTES_MAX : bytes;
+    pace_init(&viewer->pace, bytes > DESKTOP_PNG_BYTES_MAX ? DESKTOP_PNG_BYTES_MAX : bytes);
     uint64_t speed = request->frames.bytes_per_second;
     viewer->bytes_per_second = speed ? speed : UINT32_MAX;
     viewer->may_input = request->frames.may_input != 0;
@@ -92,11 +92,16 @@ static int64_t repeat_due_ms(const struct viewer *viewer)
                : INT64_MAX;
 }
 
+static double credit_at(const struct viewer *viewer, int64_t now_ms)
+{
+    return viewer->credit +
+           (double)(now_ms - viewer->credit_ms) / 1000 * (double)viewer->bytes_per_second;
+}
+
 bool viewer_may(const struct viewer *viewer, int64_t now_ms, int64_t *when_ms)
 {
     int64_t when = viewer->next_ms;
-    double credit = viewer->credit +
-                    (double)(now_ms - viewer->credit_ms) / 1000 * (double)viewer->bytes_per_second;
+    double credit = credit_at(viewer, now_ms);
     if (credit < 0) {
         int64_t paid = now_ms + 1 + (int64_t)(-credit * 1000 / (double)viewer->bytes_per_second);
         when = paid > when ? paid : when;
@@ -108,13 +113,40 @@ bool viewer_may(const struct viewer *viewer, int64_t now_ms, int64_t *when_ms)
 int64_t viewer_due_ms(const struct viewer *viewer, int64_t now_ms)
 {
     int64_t when, due = viewer->fresh ? now_ms : repeat_due_ms(viewer);
+    int64_t quiet = pace_quiet_ms(&viewer->pace);
+    if (quiet && quiet < due)
+        due = quiet;
     viewer_may(viewer, now_ms, &when);
     return due > when ? due : when;
+}
+
+// What the network, or the viewer, does not take fast enough gets smaller; once there is time for
+// it, the picture is shown as it is.
+static void keep_pace(struct viewer *viewer, bool newer, int64_t now_ms)
+{
+    int64_t quiet = pace_quiet_ms(&viewer->pace);
+    if (newer && (!viewer->ready || credit_at(viewer, now_ms) < 0))
+        pace_blocked(&viewer->pace, now_ms);
+    if (quiet && now_ms >= quiet) {
+        pace_relax(&viewer->pace);
+        viewer->fresh |= viewer->width != viewer->native_width;
+    }
+}
+
+static bool take_shot(struct viewer *viewer, struct screen *screen, struct shot *shot,
+                      struct fail *why)
+{
+    do {
+        if (screen_shot(screen, pace_bytes(&viewer->pace), FIT_SCALE, shot, why))
+            return true;
+    } while (why->kind == FAIL_TOO_LARGE && pace_refused(&viewer->pace));
+    return false;
 }
 
 bool viewer_offer(struct viewer *viewer, struct screen *screen)
 {
     int64_t now = clock_mono_ms(), when;
+    keep_pace(viewer, viewer->shown != screen_version(screen), now);
     bool changed = viewer->fresh || viewer->shown != screen_version(screen);
     if ((!changed && now < repeat_due_ms(viewer)) || !viewer_may(viewer, now, &when))
         return true;
@@ -122,7 +154,7 @@ bool viewer_offer(struct viewer *viewer, struct screen *screen)
     struct shot shot;
     struct fail why;
     int64_t interval = 1000 / viewer->frames_per_second;
-    if (!screen_shot(screen, viewer->frame_bytes, FIT_SCALE, &shot, &why)) {
+    if (!take_shot(viewer, screen, &shot, &why)) {
         log_warn("a frame was left out", "why", log_why(&why), NULL);
         viewer->next_ms = now + 1000;
         return true;
@@ -139,10 +171,7 @@ bool viewer_offer(struct viewer *viewer, struct screen *screen)
 
     int64_t spent = clock_mono_ms() - now;
     viewer->next_ms = now + (2 * spent > interval ? 2 * spent : interval);
-    viewer->credit =
-        fmin(full_credit(viewer), viewer->credit + (double)(now - viewer->credit_ms) / 1000 *
-                                                       (double)viewer->bytes_per_second);
-    viewer->credit -= (double)shot.bytes;
+    viewer->credit = fmin(full_credit(viewer), credit_at(viewer, now)) - (double)shot.bytes;
     viewer->credit_ms = now;
     viewer->ready = viewer->fresh = false;
     viewer->width = shot.width;
@@ -150,8 +179,12 @@ bool viewer_offer(struct viewer *viewer, struct screen *screen)
     viewer->native_width = shot.native_width;
     viewer->native_height = shot.native_height;
     viewer->repeats = changed ? 0 : viewer->repeats + 1;
-    if (changed)
+    if (changed) {
         viewer->changed_ms = now;
+        pace_sent(&viewer->pace, now, shot.bytes,
+                  shot.width > shot.height ? shot.width : shot.height,
+                  shot.width == shot.native_width);
+    }
     viewer->shown = screen_version(screen);
     return true;
 }

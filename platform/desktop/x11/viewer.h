@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "desktop_protocol/protocol.h"
+#include "desktop_x11/pace.h"
 
 struct screen;
 struct input_source;
@@ -12,7 +13,8 @@ struct input_source;
 struct viewer {
     int socket;
     unsigned frames_per_second;
-    uint64_t frame_bytes, bytes_per_second;
+    uint64_t bytes_per_second;
+    struct pace pace;
     bool may_input;
     struct input_source *source; // where its input comes from; NULL while it has sent none
 
