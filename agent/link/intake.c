@@ -35,8 +35,8 @@ struct call {
     int64_t received_ms;
     struct running_entry running; // while a worker has it
     struct lane_waiter turn;      // of an operation that runs in order
-    bool in_turn;
-    bool once;      // its id is noted in the journal
+    struct desktop_lane *lane;    // where it waits for it; NULL: in no order
+    bool once;                    // its id is noted in the journal
     bool on_worker; // otherwise on the delivery thread, which serves all links and must not wait
 };
 
@@ -61,8 +61,8 @@ static struct call *call_new(struct link *link, struct session *session,
 static void call_free(struct call *call)
 {
     struct link *link = call->link;
-    if (call->in_turn)
-        lane_leave(&link->seat.input, &call->turn);
+    if (call->lane)
+        lane_leave(call->lane, &call->turn);
     cancel_unref(call->cancel);
     arena_fini(&call->arena);
     payload_free(call->payload);
@@ -204,19 +204,26 @@ static void answer_update(struct call *call)
     answer(call, &response);
 }
 
-// While an update goes on, only what looks after running work is served.
-static bool waits_for_update(const struct call *call)
+// Looks after work that runs already, whoever began it.
+static bool is_about_work(const Og__ControlRequest *message)
 {
-    switch (call->request.message->op_case) {
-    case OG__CONTROL_REQUEST__OP_PING:
+    switch (message->op_case) {
     case OG__CONTROL_REQUEST__OP_OP_CANCEL:
     case OG__CONTROL_REQUEST__OP_OP_QUERY:
     case OG__CONTROL_REQUEST__OP_OP_ATTACH:
-    case OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY:
-        return false;
+        return true;
     default:
-        return upgrade_busy(call->link->shared->upgrade);
+        return false;
     }
+}
+
+// While an update goes on, only what looks after running work is served.
+static bool waits_for_update(const struct call *call)
+{
+    const Og__ControlRequest *message = call->request.message;
+    return message->op_case != OG__CONTROL_REQUEST__OP_PING &&
+           message->op_case != OG__CONTROL_REQUEST__OP_AGENT_UPDATE_APPLY &&
+           !is_about_work(message) && upgrade_busy(call->link->shared->upgrade);
 }
 
 static void answer_updating(struct call *call)
@@ -261,7 +268,7 @@ static bool screen_control(struct link *link)
 
 static bool wait_for_turn(struct call *call, struct fail *why)
 {
-    return lane_wait(&call->link->seat.input, &call->turn, clock_mono_ms() + DESKTOP_TEXT_MS) ||
+    return !call->lane || lane_wait(call->lane, &call->turn, clock_mono_ms() + DESKTOP_TEXT_MS) ||
            fail_because(why, FAIL_TIMEOUT, "the input before this one takes too long");
 }
 
@@ -288,8 +295,8 @@ static void run(struct call *call)
                     .id_size = envelope_size(call->request.id_size, &response),
                     .relay = relay};
     struct fail why = {0};
-    bool done = (!call->in_turn || wait_for_turn(call, &why)) &&
-                call->entry->run(&op, call->request.message, &response, &why);
+    bool done =
+        wait_for_turn(call, &why) && call->entry->run(&op, call->request.message, &response, &why);
     relay_unref(relay);
     // A command that was killed because its session went has no reply: the control plane has
     // counted it as lost, and must not hear of it again. One that its owner has ended has one.
@@ -353,6 +360,18 @@ static struct cancel *cancel_for(struct link *link, bool dies_with_session)
     return cancel;
 }
 
+static struct desktop_lane *lane_for(struct link *link, enum op_order order)
+{
+    switch (order) {
+    case OP_INPUT_ORDER:
+        return &link->seat.input;
+    case OP_TERMINAL_ORDER:
+        return &link->typing;
+    default:
+        return NULL;
+    }
+}
+
 static void submit(struct call *call)
 {
     if (!begin_once(call)) {
@@ -370,10 +389,9 @@ static void submit(struct call *call)
         call_free(call);
         return;
     }
-    if (call->entry->in_order) { // here, where requests still have their order
-        lane_join(&link->seat.input, &call->turn);
-        call->in_turn = true;
-    }
+    call->lane = lane_for(link, call->entry->order);
+    if (call->lane) // here, where requests still have their order
+        lane_join(call->lane, &call->turn);
     static const enum admission_class classes[] = {
         [OP_LIGHT] = ADMISSION_LIGHT, [OP_HEAVY] = ADMISSION_HEAVY};
     call->job = (struct admission_job){.class = classes[call->entry->class],
@@ -393,7 +411,7 @@ static bool refuse(struct call *call)
     const Og__ControlRequest *message = call->request.message;
     uint32_t held = call->link->held_epoch;
     struct fail why;
-    if (message->epoch != 0 && message->epoch < held) {
+    if (message->epoch != 0 && message->epoch < held && !is_about_work(message)) {
         answer_fenced(call, held);
         return true;
     }

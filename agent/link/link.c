@@ -44,6 +44,7 @@ void link_drop(void *link_)
     running_fini(&link->running);
     relay_unref(link->relay);
     desktop_seat_fini(&link->seat);
+    lane_fini(&link->typing);
     pthread_cond_destroy(&link->wake);
     pthread_mutex_destroy(&link->lock);
     mem_free(link);
@@ -433,6 +434,7 @@ struct link *link_new(const struct link_shared *shared, const struct connection 
     link->settled = settled_new();
     running_init(&link->running);
     desktop_seat_init(&link->seat);
+    lane_init(&link->typing);
     link->leaving = leaving;
     const struct relay_settings values = relay_values(link, connection);
     link->relay = relay_new(&values);

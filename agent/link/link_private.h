@@ -29,7 +29,8 @@ struct link {
     struct reply_memory *replies;
     struct settled *settled;
     struct desktop_seat seat;
-    atomic_uint calls; // requests that have not been answered
+    struct desktop_lane typing; // what is asked of terminals, in the order it came
+    atomic_uint calls;          // requests that have not been answered
     struct running running;
 
     pthread_mutex_t lock; // of all that follows

@@ -7,6 +7,11 @@ static const struct op_entry absent = {.name = "none", .handling = OP_MISUSED};
     {                                                                          \
         .name = label, .handling = OP_WORK, .class = OP_LIGHT, .run = function \
     }
+#define TYPING(label, function)                                                            \
+    {                                                                                      \
+        .name = label, .handling = OP_WORK, .class = OP_LIGHT, .order = OP_TERMINAL_ORDER, \
+        .run = function                                                                    \
+    }
 #define COMMAND(label, function)                                             \
     {                                                                        \
         .name = label, .handling = OP_WORK, .class = OP_HEAVY, .once = true, \
@@ -40,9 +45,9 @@ static const struct op_entry table[] = {
                                           .handling = OP_WORK,
                                           .class = OP_HEAVY,
                                           .run = op_pty_open},
-    [OG__CONTROL_REQUEST__OP_PTY_WRITE] = LIGHT("pty_write", op_pty_write),
-    [OG__CONTROL_REQUEST__OP_PTY_RESIZE] = LIGHT("pty_resize", op_pty_resize),
-    [OG__CONTROL_REQUEST__OP_PTY_CLOSE] = LIGHT("pty_close", op_pty_close),
+    [OG__CONTROL_REQUEST__OP_PTY_WRITE] = TYPING("pty_write", op_pty_write),
+    [OG__CONTROL_REQUEST__OP_PTY_RESIZE] = TYPING("pty_resize", op_pty_resize),
+    [OG__CONTROL_REQUEST__OP_PTY_CLOSE] = TYPING("pty_close", op_pty_close),
     [OG__CONTROL_REQUEST__OP_DESKTOP_ENSURE] = {.name = "desktop_ensure",
                                                 .handling = OP_WORK,
                                                 .class = OP_HEAVY,
@@ -52,7 +57,7 @@ static const struct op_entry table[] = {
     [OG__CONTROL_REQUEST__OP_DESKTOP_INPUT] = {.name = "desktop_input",
                                                .handling = OP_WORK,
                                                .class = OP_HEAVY,
-                                               .in_order = true,
+                                               .order = OP_INPUT_ORDER,
                                                .run = op_desktop_input},
     [OG__CONTROL_REQUEST__OP_DESKTOP_SCREENSHOT] = {.name = "desktop_screenshot",
                                                     .handling = OP_WORK,

@@ -306,11 +306,11 @@
 #define DESKTOP_RESOLVE_MS       3000        // to find a display, all candidates together
 #define DESKTOP_NEGATIVE_MS      2000        // "no display" is not looked into again for this long
 #define DESKTOP_SHOT_MS          10000       // one picture, a settled screen included
-#define DESKTOP_INPUT_MS         10000      // one pointer or key event, without the typing of texts
-#define DESKTOP_TYPING_MS        20000      // a text is typed faster when it would take longer
-#define DESKTOP_TEXT_MS          28000      // one text, waiting for its turn included
-#define DESKTOP_IDLE_MS          60000      // the desktop process ends after this long without use
-#define DESKTOP_IDLE_MAX_MS      86400000   // agent.ini
+#define DESKTOP_INPUT_MS         10000    // one pointer or key event, without the typing of texts
+#define DESKTOP_TYPING_MS        20000    // a text is typed faster when it would take longer
+#define DESKTOP_TEXT_MS          28000    // one text, waiting for its turn included
+#define DESKTOP_IDLE_MS          60000    // the desktop process ends after this long without use
+#define DESKTOP_IDLE_MAX_MS      86400000 // agent.ini
 #define DESKTOP_GLANCE_MS        2000 // the same after nothing but a look whether a display is there
 #define DESKTOP_REPLY_PNG_MAX    (8u << 20) // of a screenshot in a reply: control planes take no more
 #define DESKTOP_REPLY_MARGIN     4096       // of a reply for all but the PNG

@@ -99,6 +99,10 @@ def test_an_epoch_below_the_held_one_is_fenced_and_never_raises_it(server, make_
     assert failure.value.detail == {"op_epoch": "4", "held_epoch": "5"}
     for epoch in (5, 6, 0, 5):
         assert runtime.ping(epoch=epoch).nonce == 7
+    for op in ("op_cancel", "op_query", "op_attach"):  # of work that the older one began
+        with pytest.raises(ControlError) as failure:
+            runtime.call(op, epoch=4)
+        assert failure.value.code == "UNSUPPORTED"
 
 
 def test_a_message_delivered_twice_runs_once_and_is_answered_once(online):

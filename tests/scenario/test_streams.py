@@ -89,6 +89,21 @@ def test_a_terminal_outlives_every_bad_answer(make_relay, serve):
     assert relay.channels[id].missed == 0
 
 
+def test_what_is_typed_by_requests_keeps_its_order(make_relay, serve, tmp_path):
+    _, runtime = serve(make_relay())
+    typed = tmp_path / "typed"
+    id = opened(runtime, "sh", "-c", f"stty -echo; exec cat >{typed}")
+    replies = []
+    runtime.nats.subscribe("test.typed.*", lambda *message: replies.append(message))
+    lines = [b"%d\n" % i for i in range(500)]
+    for i, line in enumerate(lines):  # sent at once, nothing is waited for
+        request = runtime.encode("pty_write", pty_id=id, data=line)
+        runtime.nats.publish(runtime.subject(), request.SerializeToString(), reply=f"test.typed.{i}")
+    wait_until(lambda: len(replies) == len(lines), what="all replies")
+    wait_until(lambda: typed.read_bytes().count(b"\n") == len(lines), what="all lines")
+    assert typed.read_bytes() == b"".join(lines)
+
+
 def test_text_messages_are_passed_over(make_relay, serve):
     relay = make_relay("text")
     _, runtime = serve(relay)
