@@ -118,6 +118,7 @@ install_version() { # NAME OF ITS DIRECTORY
 # One at a time, be it this script or 'opengeni-agent update'.
 lock() {
     mkdir -p -- "$root"
+    chmod go-w -- "$root"
     exec 9<"$root"
     if command -v flock >/dev/null; then
         flock -n 9 || fail 1 "another installation or update is at work"
@@ -196,8 +197,14 @@ install_all() {
     else
         echo "Next: opengeni-agent connect"
     fi
-    unset OPENGENI_ENROLL_TOKEN
-    if [ "${OPENGENI_NO_SERVICE:-0}" != 1 ]; then
+    if [ "${OPENGENI_NO_SERVICE:-0}" = 1 ]; then
+        return
+    fi
+    # What root installs for everybody is everybody's to start.
+    if [ "${OPENGENI_SYSTEM:-0}" = 1 ] && [ -z "$there${OPENGENI_ENROLL_TOKEN:-}${OPENGENI_WORKSPACE_ID:-}" ]; then
+        echo "Then: opengeni-agent start, as each user; or, for the whole machine, opengeni-agent start --system"
+    else
+        unset OPENGENI_ENROLL_TOKEN
         # shellcheck disable=SC2086 # two words
         "$agent" $start || echo "The service could not be started; 'opengeni-agent run' works without it."
     fi
@@ -428,6 +435,9 @@ main() {
     --*) uninstall_all "$action" ;;
     install)
         [ "$(uname -s)" = Linux ] || fail 7 "this is for Linux"
+        # Whatever the umask of whoever installs: others may use it, and nobody else may change it,
+        # or 'opengeni-agent update' refuses.
+        umask 022
         # Read by a shell from a pipe, it lies nowhere.
         here=''
         case $0 in

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -196,6 +197,7 @@ static int run(const struct invocation *invocation)
     char id[IDENTITY_TEXT_BYTES];
     if (!may_update())
         return EXIT_OK;
+    umask(022); // what is installed is for everybody to use, and for its owner alone to change
     if (!workplace_open(invocation, &place))
         return EXIT_FAILED;
     int status = EXIT_FAILED;

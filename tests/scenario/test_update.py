@@ -10,8 +10,8 @@ import time
 import pytest
 
 from natsclient import wait_until
-from releases import (AFTER, NEXT, SOURCE, TARGET, VERSION, Signer, archive, installed, make_certificate,  # noqa: F401
-                      program, release, serve, this_version)
+from releases import (AFTER, NEXT, SOURCE, TARGET, VERSION, Installation, Signer, archive, installed,  # noqa: F401
+                      make_certificate, program, release, serve, this_version)
 from rig import BUILD, ControlError, Runtime, connection_document, pb
 
 
@@ -252,6 +252,22 @@ def test_two_updates_at_once_do_not_meet(installed, release):
     said = [process.communicate(timeout=120) for process in both]
     assert sum("Updated from" in out for out, _ in said) == 1, said
     assert installed.version() == NEXT
+
+
+@pytest.mark.parametrize("mask", [0o002, 0o077])
+def test_everybody_may_use_it_and_its_owner_alone_change_it(tmp_path, this_version, release, mask):
+    """Whatever the umask: with 002, usual on many systems, updates would be refused."""
+    place = Installation(tmp_path)
+    release.offer()
+    for words in ([this_version / "install.sh"], [place.agent, "update", "--base-url", release.url]):
+        done = subprocess.run(words, env=place.environment, capture_output=True, text=True, timeout=120, umask=mask)
+        assert done.returncode == 0, done.stderr
+        for base, dirs, files in os.walk(place.home / ".local"):
+            for name in dirs + files:
+                mode = os.stat(os.path.join(base, name)).st_mode
+                assert mode & 0o022 == 0 and mode & 0o044 == 0o044, (base, name, oct(mode))
+                assert not stat.S_ISDIR(mode) or mode & 0o011 == 0o011, (base, name, oct(mode))
+    assert place.version() == NEXT
 
 
 def test_who_is_not_to_update_says_so(installed, release, this_version):
