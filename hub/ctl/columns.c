@@ -68,6 +68,10 @@ static size_t width_of(const char *text)
     size_t width = 0;
     mbstate_t state = {0};
     for (size_t left = strlen(text); left > 0;) {
+        if (*text >= ' ' && *text <= '~') { // nearly all there is
+            width++, text++, left--;
+            continue;
+        }
         wchar_t c;
         size_t n = mbrtowc(&c, text, left, &state);
         if (n == (size_t)-1 || n == (size_t)-2 || n == 0)
@@ -82,7 +86,8 @@ static size_t width_of(const char *text)
 
 static void pad(size_t count, FILE *out)
 {
-    fprintf(out, "%*s", (int)count, "");
+    while (count-- > 0)
+        putc(' ', out);
 }
 
 static void print_cell(const char *text, size_t width, bool right, bool last, FILE *out)

@@ -33,6 +33,10 @@ char *printable_strip(char *text)
 {
     char *out = text;
     for (const char *in = text; *in;) {
+        if (*in >= ' ' && *in <= '~') { // nearly all there is
+            *out++ = *in++;
+            continue;
+        }
         size_t size = character_size(in), step = size ? size : 1;
         if (harmless((const unsigned char *)in, size)) {
             memmove(out, in, step);
