@@ -129,8 +129,8 @@ def test_ctrl_c_while_a_poll_hangs(make_hub, tmp_path):
 
 
 @pytest.mark.parametrize("fault", ["exchange", "exchange=", "poll=429", "exchange=200", "exchange=429:0",
-                                   "exchange=429:x", "exchange=429,", "exchange=" + "reset," * 32 + "reset", "relay-pair=0",
-                                   "relay-pair=121", "relay-pair=1s", "relay-pair="])
+                                   "exchange=429:x", "exchange=429,", "exchange=" + "reset," * 32 + "reset",
+                                   "relay-pair=0", "relay-pair=121", "relay-pair=1s", "relay-pair="])
 def test_a_fault_that_makes_no_sense_is_refused(fault, tmp_path):
     done = run("serve", "--data", tmp_path / "hub", "--fault", fault, check=False)
     assert done.returncode != 0 and "--fault" in done.stderr

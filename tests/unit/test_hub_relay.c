@@ -273,6 +273,31 @@ START_TEST(an_end_that_comes_later_gets_what_it_missed_from_where_it_says)
 }
 END_TEST
 
+START_TEST(numbers_at_the_end_of_their_range_are_numbers)
+{
+    struct end ends[4];
+    begin();
+    join(&ends[0], "c", AGENT);
+    say(&ends[0], 3, "a");
+    say(&ends[0], UINT64_MAX - 1, "b");
+    say(&ends[0], UINT64_MAX, "c");
+    say(&ends[0], 4, "d"); // going back is the agent's business
+    static const struct {
+        uint64_t resume;
+        const char *text;
+    } cases[] = {{0, "abcd"}, {5, "bc"}, {UINT64_MAX, "c"}};
+    for (size_t i = 0; i < 3; i++) {
+        struct open_as as = VIEWER;
+        as.resume = cases[i].resume;
+        join(&ends[1 + i], "c", as);
+        take(&ends[1 + i], 99);
+        ck_assert_str_eq(ends[1 + i].text, cases[i].text);
+        leave(&ends[1 + i]);
+    }
+    finish(ends, 1);
+}
+END_TEST
+
 START_TEST(the_ring_keeps_the_newest_by_number_and_by_bytes)
 {
     struct relay_limits limits = relay_default_limits;
@@ -721,6 +746,7 @@ END_TEST
 
 CHECK_MAIN("relay", 300, what_one_end_sends_the_other_receives,
            an_end_that_comes_later_gets_what_it_missed_from_where_it_says,
+           numbers_at_the_end_of_their_range_are_numbers,
            the_ring_keeps_the_newest_by_number_and_by_bytes,
            a_new_end_takes_the_place_of_the_old_one, what_a_replaced_end_still_sends_does_not_count,
            a_close_reaches_the_other_end_after_everything_else,

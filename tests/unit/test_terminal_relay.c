@@ -179,6 +179,28 @@ START_TEST(a_replayed_key_is_not_typed_twice)
 }
 END_TEST
 
+START_TEST(keys_with_numbers_at_the_end_of_their_range_count)
+{
+    const char *id = OPENED(COMMAND("sh", "-c", "stty -echo; echo up; exec cat"));
+    SEES(id, "up");
+    ck_assert(relay_frame(&rig.relay, id, UINT64_MAX, 5, "last\n", 5));
+    SEES(id, "last");
+    relay_cut(&rig.relay, id);
+    ck_assert(relay_wait_opens(&rig.relay, id, 2));
+    ck_assert_uint_eq(relay_look(&rig.relay, id)->resume, 0); // there is no next one to ask for
+    ck_assert(relay_frame(&rig.relay, id, UINT64_MAX, 5, "last\n", 5)); // so that is replayed
+    ck_assert(relay_frame(&rig.relay, id, UINT64_MAX - 1, 5, "before\n", 7));
+    SEES(id, "before");
+    relay_cut(&rig.relay, id);
+    ck_assert(relay_wait_opens(&rig.relay, id, 3));
+    ck_assert_uint_eq(relay_look(&rig.relay, id)->resume, UINT64_MAX);
+    ck_assert(relay_frame(&rig.relay, id, 0, 5, "again\n", 6));
+    SEES(id, "again");
+    ck_assert_str_eq(strstr(relay_look(&rig.relay, id)->text.data, "up") + 4,
+                     "last\r\nbefore\r\nagain\r\n");
+}
+END_TEST
+
 START_TEST(frames_of_another_channel_are_ignored)
 {
     const char *id = OPENED(COMMAND("sh", "-c", "stty -echo -icanon; echo up; exec cat"));
@@ -484,6 +506,7 @@ static void add(TCase *all)
     tcase_add_test(all, a_close_without_a_relay_is_answered_at_once);
     tcase_add_test(all, every_key_of_a_reloaded_page_counts);
     tcase_add_test(all, a_replayed_key_is_not_typed_twice);
+    tcase_add_test(all, keys_with_numbers_at_the_end_of_their_range_count);
     tcase_add_test(all, frames_of_another_channel_are_ignored);
     tcase_add_test(all, garbage_is_ignored);
     tcase_add_test(all, a_relays_ping_is_answered_and_a_dead_relay_dialled_again);
