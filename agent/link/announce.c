@@ -17,6 +17,7 @@
 #include "ops/op.h"
 #include "proto/encode.h"
 #include "upgrade/receipt.h"
+#include "upgrade/upgrade.h"
 
 enum { ANNOUNCE_ARENA_BYTES = 64 * 1024 };
 
@@ -143,6 +144,7 @@ void link_send_heartbeat(struct link *link)
     fill_admission(&counts, &admission);
     heartbeat.seq = ++link->heartbeat_sequence;
     heartbeat.uptime_ms = (uint64_t)(now - shared->started_ms);
+    heartbeat.draining = upgrade_busy(shared->upgrade);
     heartbeat.metrics = &metrics;
     heartbeat.capacity = &capacity;
     heartbeat.admission = &admission;

@@ -460,7 +460,8 @@ def test_an_update_waits_for_what_runs_and_nothing_new_begins(managed, release):
     assert f"{NEXT} waits until what runs has ended" in managed.installed.run("status").stdout
     with open(managed.installed.config / "status.json") as file:
         assert json.load(file)["update"]["state"] == "waiting_for_idle"
-    time.sleep(0.5)
+    wait_until(lambda: managed.runtime.heartbeats()[-1][1].draining, what="a heartbeat that tells")
+    assert not managed.runtime.heartbeats()[0][1].draining
     assert [stage for stage, _ in managed.stages()] == ["ACCEPTED", "WAITING_FOR_IDLE"]
     (managed.installed.home / "go").write_text("")
     managed.wait_for_stage("RESTARTING")
