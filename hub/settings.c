@@ -29,7 +29,7 @@ const char settings_help[] =
     "  --nats-url URL         use one that runs already (opengeni-hub nats-config)\n"
     "  --agents-url URL       tell machines to connect here: wss://hub.example/nats\n"
     "  --relay-url URL        tell machines to relay through here\n"
-    "  --web-url URL          tell people to let machines in here: https://hub.example\n";
+    "  --web-url URL          where people let machines in: https://hub.example\n";
 
 static bool parse_port(const char *text, int *port, struct fail *why)
 {

@@ -249,7 +249,7 @@ def test_a_program_that_ends_while_the_relay_is_away_has_an_exit_code_all_the_sa
         screen.sees("up")
         way.cut()
         open(os.path.join(machine.agent.root, "go"), "w").close()
-        assert screen.wait(40) == 7
+        assert screen.wait(60) == 7
         screen.sees("the program has ended; the end of its output may be lost")
         assert not screen.is_raw()
     finally:

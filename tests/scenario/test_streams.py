@@ -180,7 +180,7 @@ def test_a_connection_that_is_torn_in_the_middle_of_a_message(make_relay, serve)
     for i in range(8):
         opens = len(relay.channels[id].opens)
         relay.tear(id, f"torn-{i}\n")
-        wait_until(lambda: len(relay.channels[id].opens) > opens and relay.is_live(id), 40,
+        wait_until(lambda: len(relay.channels[id].opens) > opens and relay.is_live(id),
                    what="another registration")
         relay.type(id, f"whole-{i}\n")
         relay.sees(id, f"whole-{i}\r\n")
