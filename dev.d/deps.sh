@@ -9,7 +9,7 @@ BUILD_PACKAGES=(
 )
 TEST_PACKAGES=(
     python3 python3-pytest python3-pytest-xdist python3-protobuf procps xvfb xterm xdotool x11-xserver-utils
-    x11-xkb-utils x11-utils openbox curl man-db zsh fish strace novnc chromium
+    x11-xkb-utils x11-utils openbox curl wget minisign man-db zsh fish strace novnc chromium
 )
 LINT_PACKAGES=(clang clang-tidy clang-format cppcheck libclang-rt-dev golang-go nodejs npm)
 

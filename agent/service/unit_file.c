@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "base/io.h"
+#include "base/limits.h"
 
 static bool make_dirs(const char *path, struct fail *why)
 {
@@ -60,10 +61,20 @@ static bool replace(const struct service_place *place, const char *text, struct 
     return good;
 }
 
+// What was kept before is a person's work, too, and moves on to .bak.1 and so on.
 static bool keep_old(const struct service_place *place, struct fail *why)
 {
-    char *kept = mem_printf("%s.bak", place->file);
+    char *kept = mem_printf("%s.bak", place->file), *older = NULL;
+    for (int i = 1; i <= UNIT_KEPT_MAX && access(kept, F_OK) == 0; i++) {
+        mem_free(older);
+        older = mem_printf("%s.bak.%d", place->file, i);
+        if (access(older, F_OK) != 0) {
+            (void)!rename(kept, older);
+            break;
+        }
+    }
     bool good = rename(place->file, kept) == 0 || fail_errno(why, errno, "rename", place->file);
+    mem_free(older);
     mem_free(kept);
     return good;
 }

@@ -27,6 +27,7 @@
 
 // --- the service
 #define UNIT_BYTES_MAX           (64u << 10) // a unit; ours has 2 KiB, the rest is $PATH
+#define UNIT_KEPT_MAX            9           // a person's, as .bak, .bak.1 and so on
 #define SERVICE_TOOL_MS          30000       // systemctl waits for the start of a unit
 #define SERVICE_OUTPUT_BYTES_MAX (64u << 10) // of systemctl --version and show
 #define SERVICE_STATUS_BYTES     128         // one line to the service manager

@@ -178,6 +178,15 @@ START_TEST(a_persons_unit_is_replaced_by_force_alone_and_kept)
     ck_assert(unit_file_remove(&place, &why));
     ck_assert_int_eq(stat(kept, &facts), 0);
     ck_assert_int_eq(facts.st_size, 10);
+    // Once more: what was kept first is not lost.
+    put_bytes(place.file, "[Install]\nx\n", 12);
+    ck_assert(unit_file_remove(&place, &why));
+    ck_assert_int_eq(stat(kept, &facts), 0);
+    ck_assert_int_eq(facts.st_size, 12);
+    char *first_kept = mem_printf("%s.1", kept);
+    ck_assert_int_eq(stat(first_kept, &facts), 0);
+    ck_assert_int_eq(facts.st_size, 10);
+    mem_free(first_kept);
     mem_free(kept);
     ck_assert(!unit_file_is_foreign(&place));
     ck_assert(unit_file_remove(&place, &why));
