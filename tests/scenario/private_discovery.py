@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -151,6 +152,40 @@ def test_a_server_that_refuses_is_told_without_the_path(find, make_screen, tmp_p
     # The right cookie arrives: no socket has changed, yet it is tried again.
     os.replace(tmp_path / "cookies", tmp_path / "wrong")
     wait_until(lambda: shown(runtime) == ":8", what="a hello with the display")
+
+
+LISTENER = r"""
+import socket, sys
+name = "\0/tmp/.X11-unix/X5"
+s = socket.socket(socket.AF_UNIX)
+s.bind(name)
+s.listen()
+print("listens", flush=True)
+while True:
+    client = s.accept()[0]
+    print("came", len(client.recv(1000)), flush=True)
+"""
+
+
+def test_a_server_of_somebody_else_learns_no_cookie(find, tmp_path):
+    agent, runtime = find()
+    with open(os.path.join(agent.home, ".Xauthority"), "wb") as f:
+        f.write(xauthority(COOKIE, 5))
+    log = open(tmp_path / "stranger", "w+b")
+    try:
+        stranger = subprocess.Popen([sys.executable, "-c", LISTENER], stdout=log, user=65534, cwd="/")
+    except (OSError, subprocess.SubprocessError):
+        pytest.skip("there is nobody else here")
+    try:
+        heard = lambda: (tmp_path / "stranger").read_text().splitlines()
+        wait_until(heard, 20, what="the stranger")
+        got = online(agent, runtime)
+        assert not got.HasField("display") and got.desktop_unavailable_reason == ""
+        wait_until(lambda: len(heard()) > 1, 20, what="the knock at the door")
+        assert set(heard()[1:]) == {"came 0"}
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_a_file_of_cookies_that_is_none_does_no_harm(find, make_screen, tmp_path):

@@ -203,8 +203,11 @@ static void add_sockets(const struct candidate_places *places, struct candidates
     qsort(numbers, count, sizeof *numbers, by_number);
     for (size_t i = 0; i < count; i++) {
         char display[16];
+        size_t before = out->count;
         snprintf(display, sizeof display, ":%u", numbers[i]);
-        add_display(out, display);
+        struct candidate *one = add_display(out, display);
+        if (one && out->count > before)
+            one->guessed = true;
     }
 }
 

@@ -11,6 +11,7 @@
 struct candidate {
     char display[DESKTOP_NAME_BYTES_MAX];
     bool wayland; // a Wayland session's X server
+    bool guessed; // nothing but a socket speaks for it, which anybody may have made
 };
 
 struct candidates {

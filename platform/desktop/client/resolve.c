@@ -74,7 +74,7 @@ static void stop(struct resolve *resolve)
     resolve->process = NULL;
 }
 
-static enum desktop_opened open_one(struct resolve *resolve, const char *display,
+static enum desktop_opened open_one(struct resolve *resolve, const char *display, bool own,
                                     const char *xauthority)
 {
     struct fail why;
@@ -91,7 +91,8 @@ static enum desktop_opened open_one(struct resolve *resolve, const char *display
     }
     snprintf(request.open.display, sizeof request.open.display, "%s", display);
     snprintf(request.open.xauthority, sizeof request.open.xauthority, "%s", xauthority);
-    request.open.primary_only = resolve->desktop->primary_only;
+    request.open.flags =
+        (resolve->desktop->primary_only ? DESKTOP_OPEN_PRIMARY : 0) | (own ? DESKTOP_OPEN_OWN : 0);
     int64_t deadline = clock_mono_ms() + 2ll * DESKTOP_CONNECT_MS;
     deadline = deadline < resolve->deadline_ms ? deadline : resolve->deadline_ms;
     enum call_result result =
@@ -139,7 +140,8 @@ static bool open_display(struct resolve *resolve, const struct candidate *candid
             i < resolve->candidates.cookie_count ? resolve->candidates.cookies[i] : "";
         if (clock_mono_ms() >= resolve->deadline_ms)
             return false;
-        enum desktop_opened opened = open_one(resolve, candidate->display, cookie);
+        enum desktop_opened opened =
+            open_one(resolve, candidate->display, candidate->guessed, cookie);
         if (opened != DESKTOP_REFUSED)
             return opened == DESKTOP_OPENED;
     }
@@ -156,7 +158,7 @@ static void find_display(struct resolve *resolve)
         return;
     }
     if (desktop->fixed_display) {
-        open_one(resolve, desktop->fixed_display,
+        open_one(resolve, desktop->fixed_display, false,
                  desktop->fixed_xauthority ? desktop->fixed_xauthority : "");
         return;
     }

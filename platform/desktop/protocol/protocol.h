@@ -15,7 +15,7 @@
 #include "base/limits.h"
 
 enum {
-    DESKTOP_PROTOCOL_VERSION = 1,
+    DESKTOP_PROTOCOL_VERSION = 2,
 
     // Descriptors the process is started with.
     DESKTOP_VIEW_FD = 3,
@@ -55,6 +55,11 @@ enum desktop_opened {
     DESKTOP_REMOTE,   // a name that is not on this machine
 };
 
+enum desktop_open_flag {
+    DESKTOP_OPEN_PRIMARY = 1, // the primary monitor instead of the whole screen
+    DESKTOP_OPEN_OWN = 2,     // only a server of our own user or of root
+};
+
 enum desktop_input_kind {
     DESKTOP_POINTER = 1,
     DESKTOP_SCROLL,
@@ -91,7 +96,7 @@ struct desktop_request {
         struct {
             char display[DESKTOP_NAME_BYTES_MAX];    // ":0"
             char xauthority[DESKTOP_PATH_BYTES_MAX]; // a file with cookies; "": none
-            uint32_t primary_only; // the primary monitor instead of the whole screen
+            uint32_t flags;                          // enum desktop_open_flag
         } open;
         struct {
             uint64_t budget;    // bytes the PNG may have

@@ -156,15 +156,17 @@ static enum desktop_opened look(struct display *display, char text[DESKTOP_REASO
 }
 
 enum desktop_opened display_open(struct display *display, const char *name, const char *xauthority,
-                                 bool primary_only, char text[DESKTOP_REASON_BYTES_MAX])
+                                 uint32_t flags, char text[DESKTOP_REASON_BYTES_MAX])
 {
     struct handshake handshake;
-    handshake_try(name, xauthority, clock_mono_ms() + DESKTOP_CONNECT_MS, &handshake);
+    handshake_try(name, xauthority, (flags & DESKTOP_OPEN_OWN) != 0,
+                  clock_mono_ms() + DESKTOP_CONNECT_MS, &handshake);
     memcpy(text, handshake.text, DESKTOP_REASON_BYTES_MAX);
     if (handshake.opened != DESKTOP_OPENED)
         return handshake.opened;
 
-    *display = (struct display){.cookie = handshake.cookie, .primary_only = primary_only};
+    *display = (struct display){.cookie = handshake.cookie,
+                                .primary_only = (flags & DESKTOP_OPEN_PRIMARY) != 0};
     snprintf(display->name, sizeof display->name, "%s", name);
     display->x = display_connect(display);
     if (!display->x) {

@@ -26,7 +26,7 @@ struct display {
 // Connects within DESKTOP_CONNECT_MS and looks whether pictures and input will work. Anything but
 // DESKTOP_OPENED is explained in text and has left nothing behind.
 enum desktop_opened display_open(struct display *display, const char *name, const char *xauthority,
-                                 bool primary_only, char text[DESKTOP_REASON_BYTES_MAX]);
+                                 uint32_t flags, char text[DESKTOP_REASON_BYTES_MAX]);
 void display_close(struct display *display);
 
 // Another connection to the same display, watched for errors; NULL when the server takes no more.

@@ -149,7 +149,16 @@ static enum desktop_opened greet(int fd, const char *display, const struct xauth
     return refused(out, display, reason, head[0] == 0 ? size : 0);
 }
 
-static enum desktop_opened attempt(unsigned number, const char *display,
+// Anybody can take a name that has no file, and would be shown cookies and typed to.
+static bool is_own(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+           (peer.uid == geteuid() || peer.uid == 0);
+}
+
+static enum desktop_opened attempt(unsigned number, const char *display, bool own,
                                    const struct xauth_cookie *cookie, int64_t deadline_ms,
                                    struct handshake *out)
 {
@@ -158,6 +167,8 @@ static enum desktop_opened attempt(unsigned number, const char *display,
         fd = connect_local(number, false);
     if (fd < 0 && errno == EAGAIN) // more clients wait than its queue takes
         return no_answer(out, display);
+    if (fd >= 0 && own && !is_own(fd))
+        io_close(&fd);
     if (fd < 0) {
         snprintf(out->text, sizeof out->text, "no X server listens on display %s", display);
         return DESKTOP_NO_SERVER;
@@ -182,7 +193,7 @@ static size_t read_cookies(const char *xauthority, unsigned number, struct xauth
     return count;
 }
 
-void handshake_try(const char *display, const char *xauthority, int64_t deadline_ms,
+void handshake_try(const char *display, const char *xauthority, bool own, int64_t deadline_ms,
                    struct handshake *out)
 {
     memset(out, 0, sizeof *out);
@@ -196,7 +207,7 @@ void handshake_try(const char *display, const char *xauthority, int64_t deadline
     size_t count = read_cookies(xauthority, number, cookies);
     cookies[count].size = 0; // at last without one: the server may know us by our user
     for (size_t i = 0; i <= count; i++) {
-        out->opened = attempt(number, display, &cookies[i], deadline_ms, out);
+        out->opened = attempt(number, display, own, &cookies[i], deadline_ms, out);
         if (out->opened != DESKTOP_REFUSED)
             break;
     }

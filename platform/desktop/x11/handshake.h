@@ -15,7 +15,8 @@ struct handshake {
     char text[DESKTOP_REASON_BYTES_MAX]; // for a person, when it did not work
 };
 
-// Connects, says hello and hangs up. xauthority: a file, "" for none; it need not exist. Waits
+// Connects, says hello and hangs up. xauthority: a file, "" for none; it need not exist. own: a
+// server of somebody else than our user or root is as good as none, and learns nothing. Waits
 // until deadline_ms of the monotonic clock at most.
-void handshake_try(const char *display, const char *xauthority, int64_t deadline_ms,
+void handshake_try(const char *display, const char *xauthority, bool own, int64_t deadline_ms,
                    struct handshake *out);

@@ -138,7 +138,7 @@ static bool on_open(struct server *server, const struct desktop_request *request
     if (!same) {
         answer.open.opened =
             display_open(&server->display, request->open.display, request->open.xauthority,
-                         request->open.primary_only != 0, answer.open.text);
+                         request->open.flags, answer.open.text);
         server->open = answer.open.opened == DESKTOP_OPENED;
         if (server->open && !start_parts(server, &why)) {
             close_display(server);
