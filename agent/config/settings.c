@@ -77,6 +77,12 @@ static bool take_scale_pointer(struct settings *settings, const char *value)
     return settings->keep_pointer || strcmp(value, "yes") == 0;
 }
 
+static bool take_screen(struct settings *settings, const char *value)
+{
+    settings->primary_only = strcmp(value, "primary") == 0;
+    return settings->primary_only || strcmp(value, "all") == 0;
+}
+
 static bool take_desktop_idle(struct settings *settings, const char *value)
 {
     enum { DIGITS_MAX = 5 };
@@ -94,6 +100,7 @@ static const struct setting {
     {"background_jobs", "\"keep\" or \"kill\"", take_background_jobs},
     {"terminal_rate", "bytes a second, 65536 or more, or \"unlimited\"", take_terminal_rate},
     {"display", "\"none\" or a display such as \":0\"", take_display},
+    {"screen", "\"all\" or \"primary\"", take_screen},
     {"virtual_desktop", "\"yes\", \"no\" or a size such as \"1280x800\"", take_virtual_desktop},
     {"scale_pointer", "\"yes\" or \"no\"", take_scale_pointer},
     {"desktop_idle", "seconds, 1 to 86400", take_desktop_idle},

@@ -27,6 +27,10 @@ struct settings {
     // no.
     char *virtual_desktop;
 
+    // screen = primary: of several monitors the primary one is shown and clicked on; all: the whole
+    // of them, as if they were one.
+    bool primary_only;
+
     // scale_pointer = yes | no: whether clicks from control planes of the older kind are meant in
     // pixels of the screenshot they were sent, which may have been scaled down. Yes, unless it says
     // no.

@@ -58,6 +58,7 @@ struct desktop *desktop_watch_open(const struct settings *settings, const char *
                                               .display = getenv("DISPLAY"),
                                               .xauthority = xauthority,
                                               .home = home,
+                                              .primary_only = settings->primary_only,
                                               .idle_ms = settings->desktop_idle_ms});
     if (display)
         desktop_use(desktop, display, xauthority);

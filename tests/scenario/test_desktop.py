@@ -80,6 +80,22 @@ def test_commands_have_the_display(make_screen, serve, tmp_path):
     assert answer.stdout.decode() == ":77\n"
 
 
+def test_the_primary_monitor_alone_is_shown_when_the_owner_wants_that(make_screen, server, make_agent):
+    screen = make_screen()
+    screen.run("xsetroot", "-solid", "#102030")
+    screen.run("xrandr", "--setmonitor", "*left", "400/100x300/80+100+50", "screen")
+    runtime = Runtime(server)
+    make_agent(server, settings=f"display = {screen.display}\nscreen = primary",
+               consented_screen_control=True)
+    runtime.wait_online()
+    display = runtime.hellos[-1][2].capabilities.display
+    assert (display.width, display.height) == (400, 300)
+    assert decode_png(runtime.call("desktop_screenshot").png)[:2] == (400, 300)
+    for place, at in (((10, 20), (110, 70)), ((-1, 5000), (100, 349))):
+        pointer(runtime, *place, action="MOVE")
+        assert screen.pointer() == at
+
+
 def test_clicks_and_keys_arrive(screen, serve, tmp_path):
     receiver = Receiver(screen, tmp_path)
     _, runtime = serve(screen)

@@ -73,6 +73,10 @@ START_TEST(the_desktop_can_be_chosen_or_switched_off)
     ck_assert(!loads("display = somewhere:0\n", &why));
     ck_assert_ptr_nonnull(strstr(why.what, "\"somewhere:0\""));
     ck_assert(!loads("scale_pointer = perhaps\n", &why));
+    ck_assert(loads("", &why) && !settings.primary_only);
+    ck_assert(loads("screen = primary\n", &why) && settings.primary_only);
+    ck_assert(loads("screen = all\n", &why) && !settings.primary_only);
+    ck_assert(!loads("screen = left\n", &why));
     ck_assert(loads("", &why) && settings.desktop_idle_ms == DESKTOP_IDLE_MS);
     ck_assert(loads("desktop_idle = 1\n", &why) && settings.desktop_idle_ms == 1000);
     ck_assert(loads("desktop_idle = 86400\n", &why) && settings.desktop_idle_ms == 86400000);
