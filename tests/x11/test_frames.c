@@ -343,6 +343,15 @@ START_TEST(a_viewer_s_input_needs_consent_and_fits_what_it_saw)
 }
 END_TEST
 
+// Until the first character has come; more may follow without a pause.
+static void await_text(struct receiver *receiver)
+{
+    while (receiver->text_size == 0) {
+        sleep_ms(1);
+        receiver_read(receiver, 0);
+    }
+}
+
 START_TEST(a_text_ends_with_the_viewer_that_types_it)
 {
     struct rig rig = rig_start("640x480x24", NULL);
@@ -357,8 +366,7 @@ START_TEST(a_text_ends_with_the_viewer_that_types_it)
     struct watcher watcher = watch(rig.desktop, view);
     struct desktop_input input = {.kind = DESKTOP_TEXT};
     ck_assert(frames_input(watcher.socket, &input, text, SIZE));
-    while (receiver.text_size == 0)
-        receiver_read(&receiver, 50);
+    await_text(&receiver);
     stop_watching(&watcher);
     bool typed = type_text(rig.desktop, "ok", &why); // comes next
     ck_assert_msg(typed, "%s", why.what);
@@ -399,8 +407,7 @@ START_TEST(more_input_than_can_wait_leaves_nothing_pressed)
     struct watcher watcher = watch(rig.desktop, view);
     take_frames(&watcher, SOON_MS, 1);
     pthread_create(&typist, NULL, type_it, &typing);
-    while (receiver.text_size == 0)
-        receiver_read(&receiver, 50);
+    await_text(&receiver);
     struct desktop_input key = {.kind = DESKTOP_KEY, .action = DESKTOP_KEY_DOWN, .key = "ctrl"},
                          move = {.kind = DESKTOP_POINTER, .action = DESKTOP_POINTER_MOVE};
     ck_assert(frames_input(watcher.socket, &key, NULL, 0));
