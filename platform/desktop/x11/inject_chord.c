@@ -113,7 +113,7 @@ static void leave_held_modifiers(const struct inject *inject, const struct held 
                                  struct plan *plan)
 {
     size_t kept = 0;
-    if (keyboard_mask(&inject->keyboard, plan->codes[plan->count - 1]) != 0)
+    if (plan->count == 0 || keyboard_mask(&inject->keyboard, plan->codes[plan->count - 1]) != 0)
         return; // it is pressed for its own sake
     for (size_t i = 0; i < plan->count; i++)
         if (!held_key(held, plan->codes[i]) ||
