@@ -405,7 +405,8 @@ def test_a_kill_at_any_moment_leaves_the_old_or_the_new_document(cloud, home):
 
 
 def test_answers_of_the_wrong_kind_end_it_without_a_crash(cloud, home):
-    for text in ('{"deviceCode": 7}', '{"deviceCode": "\xff"}'.encode("latin-1"), '{"deviceCode": "a", "deviceCode": "b"}',
+    for text in ('{"deviceCode": 7}', '{"deviceCode": "\xff"}'.encode("latin-1"),
+                 '{"deviceCode": "a", "deviceCode": "b"}',
                  json.dumps(dict(start_answer()[1], intervalSeconds="5")),
                  json.dumps(dict(start_answer()[1], expiresInSeconds=-1)),
                  json.dumps(dict(start_answer()[1], userCode={"a": []})), '{"a":' * 5000, "null", '"text"'):
@@ -421,7 +422,8 @@ def peak(home, *arguments):
     for what is counted begins with what the one before exec had."""
     script = ("import os, sys\npid = os.fork()\nif pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n"
               "_, status, usage = os.wait4(pid, 0)\nprint(usage.ru_maxrss, os.waitstatus_to_exitcode(status))\n")
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, AGENT, *arguments], env=home.environment, text=True,
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, AGENT, *arguments],
+                          env=home.environment, text=True,
                           capture_output=True, timeout=120)
     resident, status = done.stdout.split()[-2:]
     return int(resident), int(status), done.stderr
@@ -451,7 +453,8 @@ def test_hostile_answers_cost_no_memory(cloud, home, how):
     assert status == 1
     room = (64 if "ASAN_OPTIONS" in os.environ else 2) << 10
     for text in (flood(True), flood(False), "[" * 100_000, '{"a":' * 100_000, '{"credentials":' + "[" * 100_000,
-                 b'{"credentials": "\xff\xfe"}', '{"credentials":{},"credentials":{}}', '{"deviceCode":"a","deviceCode":"b"}',
+                 b'{"credentials": "\xff\xfe"}', '{"credentials":{},"credentials":{}}',
+                 '{"deviceCode":"a","deviceCode":"b"}',
                  json.dumps({"credentials": dict(GOOD["credentials"], agentId=7)}),
                  json.dumps(dict(start_answer()[1], intervalSeconds="5")), "[" + "0," * 120_000 + "0]",
                  '{"a":"' + "\\u0041" * 40_000 + '"}'):

@@ -222,7 +222,8 @@ MARK = mark("7313")
 HARSH = {
     "ignores a polite end": f"trap '' TERM HUP INT; while :; do sleep {MARK}.1; done",
     "has closed its pipes": f"exec >&- 2>&- <&-; sleep {MARK}.2",
-    "has left its session twice": f"setsid sh -c 'setsid sh -c \"setsid sleep {MARK}.3 & sleep {MARK}.3\" & wait' & wait",
+    "has left its session twice":
+        f"setsid sh -c 'setsid sh -c \"setsid sleep {MARK}.3 & sleep {MARK}.3\" & wait' & wait",
     "stops itself": f"sleep {MARK}.4 & kill -STOP $$",
     "stops all of it": f"sh -c 'sleep {MARK}.5 & kill -STOP $!; kill -STOP $$'; sleep {MARK}.5",
     "writes without an end": f"sleep {MARK}.6 & yes",

@@ -83,7 +83,8 @@ class Person(Installation):
                               capture_output=True, text=True, timeout=120)
 
     def has_nothing(self):
-        return not os.path.exists(self.agent) and not [f for _, _, files in os.walk(self.home / ".local") for f in files]
+        left = [f for _, _, files in os.walk(self.home / ".local") for f in files]
+        return not os.path.exists(self.agent) and not left
 
 
 @pytest.fixture

@@ -152,7 +152,8 @@ class Systemd:
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), "FAKE_LOG": str(self.log),
                        "FAKE_STATE": str(self.state), **more}
         done = subprocess.run(["unshare", *NAMESPACE, "sh", "-c", script,
-                               program or os.path.join(BUILD, "bin/opengeni-agent"), *arguments], env=environment, capture_output=True, text=True, timeout=60)
+                               program or os.path.join(BUILD, "bin/opengeni-agent"), *arguments],
+                              env=environment, capture_output=True, text=True, timeout=60)
         calls = self.log.read_text().splitlines() if self.log.exists() else []
         self.log.unlink(missing_ok=True)
         return done, calls

@@ -362,7 +362,8 @@ class Managed:
 
     def start(self):
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.installed.agent, "run"], env=self.environment, cwd=self.installed.home,
+            self.process = subprocess.Popen([self.installed.agent, "run"], env=self.environment,
+                                            cwd=self.installed.home,
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.runtime.wait_online()
         self.sha256 = self.runtime.hellos[-1][2].binary_sha256
