@@ -294,6 +294,7 @@
 #define DESKTOP_TEXT_BYTES_MAX   400000      // in UTF-8
 #define DESKTOP_SIDE_MAX         32767       // pixels; coordinates of the X protocol are 16 bits
 #define DESKTOP_PNG_BYTES_MAX    (64u << 20) // of a picture, however little it can be compressed
+#define DESKTOP_HEAP_BYTES_MAX   (4u << 20)  // a larger block goes back to the system when freed
 #define DESKTOP_HELD_BYTES       4096        // the list of held keys and buttons
 #define DESKTOP_RATE_MAX         60          // frames a second
 #define DESKTOP_RATE_DEFAULT     30          // smooth for the eye

@@ -26,6 +26,7 @@ struct fit {
     struct strips *native;
     struct strips *other; // smaller, or with fewer colours
     uint32_t *pixels;     // of the smaller picture
+    size_t room;          // for how many
     struct {              // what was right last time: the next picture is often much the same
         unsigned width, height;
         size_t budget;
@@ -159,8 +160,12 @@ static struct pixels at_scale(struct fit *fit, const struct picture *picture, do
     scale = fmin(scale, 1.0);
     unsigned width = (unsigned)fmax(1, round(from->width * scale));
     unsigned height = (unsigned)fmax(1, round(from->height * scale));
-    mem_free(fit->pixels);
-    fit->pixels = mem_array(width, (size_t)height * sizeof *fit->pixels);
+    size_t count = (size_t)width * height;
+    if (count > fit->room) {
+        mem_free(fit->pixels);
+        fit->pixels = mem_array(count, sizeof *fit->pixels);
+        fit->room = count;
+    }
     return (struct pixels){pixel_format_plain(), width, height, width * sizeof *fit->pixels,
                            (const unsigned char *)fit->pixels};
 }
@@ -222,5 +227,6 @@ bool fit_make(struct fit *fit, const struct picture *picture, const uint64_t *ha
                 smaller(fit, picture, budget, out, why);
     mem_free(fit->pixels);
     fit->pixels = NULL;
+    fit->room = 0;
     return fits;
 }

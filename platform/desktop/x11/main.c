@@ -1,11 +1,13 @@
 // opengeni-agent-desktop: started by the daemon when a desktop is needed, never by a person.
 #include <X11/Xlib.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "desktop_protocol/protocol.h"
 #include "desktop_x11/serve.h"
@@ -22,6 +24,8 @@ int main(int argc, char **argv)
               stderr);
         return 2;
     }
+    // Else the first picture that is freed makes glibc keep the room of all later ones.
+    mallopt(M_MMAP_THRESHOLD, DESKTOP_HEAP_BYTES_MAX);
     log_init();
     signal(SIGPIPE, SIG_IGN);
     for (int fd = DESKTOP_VIEW_FD; fd <= DESKTOP_HELD_FD; fd++)
