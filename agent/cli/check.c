@@ -12,9 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/blake3.h"
-#include "base/buffer.h"
 #include "base/clock.h"
-#include "base/io.h"
 #include "base/limits.h"
 #include "base/random.h"
 #include "cli/moment.h"
@@ -24,6 +22,7 @@
 #include "config/identity.h"
 #include "config/settings.h"
 #include "relay/tls.h"
+#include "service/group.h"
 
 __attribute__((format(printf, 3, 4))) static enum check_result
 result(enum check_result value, char detail[CHECK_DETAIL_BYTES], const char *format, ...)
@@ -216,38 +215,9 @@ static enum check_result check_proc(struct check_input *input, char *detail)
     return result(CHECK_OK, detail, "mounted and readable");
 }
 
-// The part after "0::" of /proc/PID/cgroup, cgroups(7); NULL without version 2. systemd has
-// delegated the unit's group; an agent in its subgroup divides the one above.
-static char *find_group(pid_t agent)
-{
-    static const char subgroup[] = "/supervisor";
-    char name[32] = "self";
-    if (agent > 0)
-        snprintf(name, sizeof name, "%d", (int)agent);
-    char *file = mem_printf("/proc/%s/cgroup", name);
-    struct buffer text;
-    buffer_init(&text, LIVE_PROC_BYTES_MAX);
-    char *path = NULL;
-    if (io_read_file(AT_FDCWD, file, &text) && text.data) {
-        const char *line = text.data;
-        while (*line && strncmp(line, "0::", 3) != 0) {
-            line += strcspn(line, "\n");
-            line += *line == '\n';
-        }
-        if (*line)
-            path = mem_printf("%.*s", (int)strcspn(line + 3, "\n"), line + 3);
-    }
-    buffer_fini(&text);
-    mem_free(file);
-    size_t size = path ? strlen(path) : 0, tail = sizeof subgroup - 1;
-    if (size > tail && strcmp(path + size - tail, subgroup) == 0)
-        path[size - tail] = '\0';
-    return path;
-}
-
 static enum check_result check_cgroup(struct check_input *input, char *detail)
 {
-    char *group = find_group(input->agent);
+    char *group = service_group(input->agent); // systemd has delegated it
     if (!group || access("/sys/fs/cgroup/cgroup.controllers", R_OK) != 0) {
         mem_free(group);
         return result(CHECK_WARN, detail,

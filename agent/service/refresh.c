@@ -1,6 +1,5 @@
 #include "service/refresh.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,31 +9,17 @@
 #include "base/buffer.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "service/group.h"
 #include "service/install.h"
 #include "service/unit_file.h"
 
-static bool ends_in(const char *text, size_t size, const char *end)
-{
-    size_t tail = strlen(end);
-    return size >= tail && memcmp(text + size - tail, end, tail) == 0;
-}
-
-// systemd puts each service into a group of its name; "0::PATH" of /proc/self/cgroup, cgroups(7).
+// systemd puts each service into a group of its name.
 static bool in_the_services_group(void)
 {
-    struct buffer text;
-    bool in = false;
-    buffer_init(&text, LIVE_PROC_BYTES_MAX);
-    if (io_read_file(AT_FDCWD, "/proc/self/cgroup", &text) && text.data) {
-        for (const char *line = text.data; *line && !in;) {
-            size_t size = strcspn(line, "\n");
-            in = strncmp(line, "0::", 3) == 0 &&
-                 (ends_in(line, size, "/" SERVICE_UNIT) ||
-                  ends_in(line, size, "/" SERVICE_UNIT "/supervisor"));
-            line += size + (line[size] == '\n');
-        }
-    }
-    buffer_fini(&text);
+    char *group = service_group(0);
+    const char *last = group ? strrchr(group, '/') : NULL;
+    bool in = last && strcmp(last + 1, SERVICE_UNIT) == 0;
+    mem_free(group);
     return in;
 }
 
