@@ -90,20 +90,29 @@ static void on_question(natsConnection *connection, natsSubscription *subscripti
     natsMsg_Destroy(message);
 }
 
+// What every connection of ours to that server is made with. *options is to be destroyed either
+// way.
+static natsStatus make_options(const struct bus *bus, natsOptions **options)
+{
+    *options = NULL;
+    natsStatus status = natsOptions_Create(options);
+    if (status == NATS_OK)
+        status = natsOptions_SetURL(*options, bus->setup.url);
+    if (status == NATS_OK)
+        status = natsOptions_SetTimeout(*options, HUB_BUS_DIAL_MS);
+    if (status == NATS_OK)
+        status = natsOptions_SetAllowReconnect(*options, false); // the thread does that
+    return status;
+}
+
 static natsStatus dial(struct bus *bus, size_t which)
 {
-    natsOptions *options = NULL;
-    natsStatus status = natsOptions_Create(&options);
-    if (status == NATS_OK)
-        status = natsOptions_SetURL(options, bus->setup.url);
+    natsOptions *options;
+    natsStatus status = make_options(bus, &options);
     if (status == NATS_OK && bus->setup.password)
         status = natsOptions_SetUserInfo(options, users[which], bus->setup.password);
     if (status == NATS_OK)
         status = natsOptions_SetName(options, "opengeni-hub");
-    if (status == NATS_OK)
-        status = natsOptions_SetTimeout(options, HUB_BUS_DIAL_MS);
-    if (status == NATS_OK)
-        status = natsOptions_SetAllowReconnect(options, false); // the thread does that
     if (status == NATS_OK)
         status = natsOptions_SetIgnoreDiscoveredServers(options, true);
     if (status == NATS_OK)
@@ -149,15 +158,9 @@ static natsStatus subscribe(struct bus *bus, size_t which, const char *subject,
 // Whether the server lets in a client that presents nothing. The hub, if asked, refuses it.
 static bool lets_strangers_in(struct bus *bus)
 {
-    natsOptions *options = NULL;
+    natsOptions *options;
     natsConnection *connection = NULL;
-    natsStatus status = natsOptions_Create(&options);
-    if (status == NATS_OK)
-        status = natsOptions_SetURL(options, bus->setup.url);
-    if (status == NATS_OK)
-        status = natsOptions_SetTimeout(options, HUB_BUS_DIAL_MS);
-    if (status == NATS_OK)
-        status = natsOptions_SetAllowReconnect(options, false);
+    natsStatus status = make_options(bus, &options);
     if (status == NATS_OK)
         status = natsOptions_SetErrorHandler(options, on_error, NULL);
     if (status == NATS_OK)
