@@ -42,6 +42,11 @@ _Static_assert((size_t)UPGRADE_WORD_BYTES >= (size_t)UPDATER_WORD_BYTES &&
                    (size_t)UPGRADE_WORD_BYTES >= (size_t)VERSION_TEXT_BYTES,
                "a state holds every code and version");
 
+static const char *at_rest(const struct upgrade *upgrade)
+{
+    return upgrade->setup.updater ? "idle" : "off";
+}
+
 struct upgrade *upgrade_new(const struct upgrade_setup *setup)
 {
     struct upgrade *upgrade = mem_new(struct upgrade);
@@ -49,9 +54,7 @@ struct upgrade *upgrade_new(const struct upgrade_setup *setup)
     upgrade->ready = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&upgrade->mutex, NULL);
     snprintf(upgrade->state.state, sizeof upgrade->state.state, "%s",
-             setup->trial     ? "trial"
-             : setup->updater ? "idle"
-                              : "off");
+             setup->trial ? "trial" : at_rest(upgrade));
     return upgrade;
 }
 
@@ -66,8 +69,7 @@ void upgrade_trial_passed(struct upgrade *upgrade)
 {
     pthread_mutex_lock(&upgrade->mutex);
     if (strcmp(upgrade->state.state, "trial") == 0)
-        snprintf(upgrade->state.state, sizeof upgrade->state.state, "%s",
-                 upgrade->setup.updater ? "idle" : "off");
+        snprintf(upgrade->state.state, sizeof upgrade->state.state, "%s", at_rest(upgrade));
     pthread_mutex_unlock(&upgrade->mutex);
     upgrade->setup.changed(upgrade->setup.argument);
 }
