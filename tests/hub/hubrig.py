@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -19,7 +20,63 @@ from natsclient import PATIENCE, NatsClient, NatsError, wait_until  # noqa: E402
 from rig import BIN, free_port, pb  # noqa: E402
 
 HUB = os.path.join(BIN, "opengeni-hub")
-__all__ = ["PATIENCE", "Hub", "Machine", "NatsClient", "NatsError", "free_port", "pb", "run", "wait_until"]
+__all__ = ["PATIENCE", "Hub", "Machine", "NatsClient", "NatsError", "Way", "free_port", "pb", "run", "wait_until"]
+
+
+class Way:
+    """A port in front of another, which can be cut off."""
+
+    def __init__(self, port):
+        self.target, self.pairs, self.is_cut = port, [], False
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def heard(self, data):
+        """What passes, in either direction."""
+
+    def _listen(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            if self.is_cut:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self.target))
+            self.pairs.append((near, far))
+            for ends in ((near, far), (far, near)):
+                for end in ends:
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._pass, args=ends, daemon=True).start()
+
+    def _pass(self, source, sink):
+        try:
+            while data := source.recv(65536):
+                self.heard(data)
+                sink.sendall(data)
+        except OSError:
+            pass
+        self._hang_up(source, sink)
+
+    @staticmethod
+    def _hang_up(*ends):
+        for end in ends:
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        self.is_cut = True
+        for pair in self.pairs:
+            self._hang_up(*pair)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.cut()
 
 
 def new_nats_server():

@@ -2,14 +2,13 @@
 
 import os
 import re
-import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
-from hubrig import run, wait_until
+from hubrig import Way, run, wait_until
 from rig import Runtime
 from terminalrig import Viewer
 from test_connect import AGENT, Home
@@ -18,33 +17,15 @@ from test_device import Connecting, workspace
 WATCHED_MARK = "OPENGENI_TEST_WATCH"
 
 
-class Tap:
+class Tap(Way):
     """A way to the hub that remembers what went through: the device code is shown nowhere else."""
 
     def __init__(self, port):
-        self.target, self.seen = port, bytearray()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.seen = bytearray()
+        super().__init__(port)
 
-    def _accept(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection(("127.0.0.1", self.target))
-            for one, other in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
-
-    def _copy(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                self.seen += data
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+    def heard(self, data):
+        self.seen += data
 
     def find(self, key):
         return re.search(rf'"{key}":\s*"([^"]+)"', self.seen.decode(errors="replace")).group(1)
@@ -183,7 +164,7 @@ def test_no_secret_is_seen_by_others(hub, tmp_path, way):
         if life.process and life.process.poll() is None:
             life.process.kill()
             life.process.wait()
-        tap.listener.close()
+        tap.close()
     life.tell(open(life.log, "rb").read())
     given.update({"bearer": credentials["nats_bearer"], "relay token": credentials["relay_token"],
                   "seed": (home.config / "machine-identity.ed25519").read_bytes()})

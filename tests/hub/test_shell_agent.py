@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from hubrig import wait_until
+from hubrig import Way, wait_until
 from rig import Agent
 from screen import Screen as Display
 from test_shell import CTL, Bench
@@ -185,58 +185,6 @@ def test_a_command_that_ends_before_anybody_looks(bench):
     assert (done.returncode, done.stdout) == (5, b"long ago\r\n"), done.stderr
     done = bench.ctl("shell", "--attach", pty, bench.name, stdin=subprocess.DEVNULL)
     assert done.returncode == 255 and b"no such terminal" in done.stderr
-
-
-class Way:
-    """A port in front of another, which can be cut off."""
-
-    def __init__(self, port):
-        self.target, self.pairs, self.is_cut = port, [], False
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            if self.is_cut:
-                near.close()
-                continue
-            far = socket.create_connection(("127.0.0.1", self.target))
-            self.pairs.append((near, far))
-            for ends in ((near, far), (far, near)):
-                for end in ends:
-                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self._pass, args=ends, daemon=True).start()
-
-    def _pass(self, source, sink):
-        try:
-            while data := source.recv(65536):
-                sink.sendall(data)
-        except OSError:
-            pass
-        for end in (source, sink):
-            try:
-                end.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def cut(self):
-        self.is_cut = True
-        for pair in self.pairs:
-            for end in pair:
-                try:
-                    end.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    pass
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.cut()
 
 
 def test_a_program_that_ends_while_the_relay_is_away_has_an_exit_code_all_the_same(hub, tmp_path):

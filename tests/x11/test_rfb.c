@@ -232,14 +232,20 @@ static void screen_off(void)
     XRRFreeScreenResources(resources);
 }
 
+// A screen of one colour, and a viewer that has seen all of it.
+static void show_all(struct rig *rig, struct viewer *viewer, const char *encoding)
+{
+    open_display(rig);
+    fill(0x224466, 0, 0, 1280, 800);
+    viewer_open(viewer, rig->desktop, false, encoding, true);
+    ck_assert(viewer_sees(viewer, 1000, 700, 0x224466, SOON_MS));
+}
+
 START_TEST(a_resize_reaches_the_viewer)
 {
     struct rig rig = rig_start("1280x800x24", NULL);
     struct viewer viewer;
-    open_display(&rig);
-    fill(0x224466, 0, 0, 1280, 800);
-    viewer_open(&viewer, rig.desktop, false, "tight", true);
-    ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, SOON_MS));
+    show_all(&rig, &viewer, "tight");
     screen_off();
     static const int sizes[][2] = {{640, 480}, {1001, 701}, {333, 222}};
     for (size_t i = 0; i < 3; i++) {
@@ -259,10 +265,7 @@ START_TEST(a_viewer_that_wants_it_smaller_survives_a_resize)
 {
     struct rig rig = rig_start("1280x800x24", NULL);
     struct viewer viewer;
-    open_display(&rig);
-    fill(0x224466, 0, 0, 1280, 800);
-    viewer_open(&viewer, rig.desktop, false, "raw", true);
-    ck_assert(viewer_sees(&viewer, 1000, 700, 0x224466, SOON_MS));
+    show_all(&rig, &viewer, "raw");
     static const char scale[] = {rfbSetScale, 2, 0, 0}; // of UltraVNC: half as wide and high
     ck_assert(WriteToRFBServer(viewer.client, scale, sizeof scale));
     ck_assert(SendFramebufferUpdateRequest(viewer.client, 0, 0, 1280, 800, FALSE));
