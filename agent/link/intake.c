@@ -35,7 +35,7 @@ struct call {
     int64_t received_ms;
     struct running_entry running; // while a worker has it
     struct lane_waiter turn;      // of an operation that runs in order
-    struct desktop_lane *lane;    // where it waits for it; NULL: in no order
+    struct ordered_lane *lane;    // where it waits for it; NULL: in no order
     bool once;                    // its id is noted in the journal
     bool on_worker; // otherwise on the delivery thread, which serves all links and must not wait
 };
@@ -360,7 +360,7 @@ static struct cancel *cancel_for(struct link *link, bool dies_with_session)
     return cancel;
 }
 
-static struct desktop_lane *lane_for(struct link *link, enum op_order order)
+static struct ordered_lane *lane_for(struct link *link, enum op_order order)
 {
     switch (order) {
     case OP_INPUT_ORDER:

@@ -29,7 +29,7 @@ struct link {
     struct reply_memory *replies;
     struct settled *settled;
     struct desktop_seat seat;
-    struct desktop_lane typing; // what is asked of terminals, in the order it came
+    struct ordered_lane typing; // what is asked of terminals, in the order it came
     atomic_uint calls;          // requests that have not been answered
     struct running running;
 

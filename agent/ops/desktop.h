@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "desktop_client/lane.h"
+#include "base/lane.h"
 #include "ops/op.h"
 
 struct desktop_state;
@@ -14,7 +14,7 @@ struct environment_entry;
 
 // One for each link: whom it shows the screen to, and who presses its keys.
 struct desktop_seat {
-    struct desktop_lane input; // requests for input, in the order they came
+    struct ordered_lane input; // requests for input, in the order they came
     atomic_bool pressed;       // it has sent input: keys and buttons may be held
     // Sizes in the last screenshot: 16 bits each of the PNG's width and height, and the screen's. A
     // control plane of the older kind sends coordinates of the picture that it was shown; 0: none

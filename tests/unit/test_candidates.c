@@ -4,7 +4,7 @@
 #include <sys/un.h>
 
 #include "base/clock.h"
-#include "desktop_client/lane.h"
+#include "base/lane.h"
 #include "scratch.h"
 
 static struct candidate_places places;
@@ -179,7 +179,7 @@ END_TEST
 // --- the lock that goes in order
 
 struct line {
-    struct desktop_lane lane;
+    struct ordered_lane lane;
     int order[64];
     int served;
     int ready;
@@ -202,7 +202,7 @@ static void *stand_in_line(void *stander_)
     return NULL;
 }
 
-static bool lane_has(struct desktop_lane *lane, int waiters)
+static bool lane_has(struct ordered_lane *lane, int waiters)
 {
     pthread_mutex_lock(&lane->lock);
     for (const struct lane_waiter *one = lane->first; one; one = one->next)

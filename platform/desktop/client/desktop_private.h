@@ -4,9 +4,9 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/lane.h"
 #include "desktop_client/candidates.h"
 #include "desktop_client/desktop.h"
-#include "desktop_client/lane.h"
 #include "desktop_client/process.h"
 
 struct desktop {
@@ -14,7 +14,7 @@ struct desktop {
     bool primary_only;
     int64_t idle_ms;
     int held; // memory in which the process notes what is pressed
-    struct desktop_lane view, input;
+    struct ordered_lane view, input;
 
     pthread_mutex_t lock;                   // for all below
     struct process *process;                // NULL: not running

@@ -7,25 +7,25 @@
 
 struct lane_waiter;
 
-struct desktop_lane {
+struct ordered_lane {
     pthread_mutex_t lock;
     pthread_cond_t turn;
     struct lane_waiter *first, **last; // the first one has the lane
 };
 
-void lane_init(struct desktop_lane *lane);
-void lane_fini(struct desktop_lane *lane);
+void lane_init(struct ordered_lane *lane);
+void lane_fini(struct ordered_lane *lane);
 
 // deadline_ms: of the monotonic clock. False when it passed first; the lane is not ours then.
 struct lane_waiter {
     struct lane_waiter *next;
 };
-bool lane_enter(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+bool lane_enter(struct ordered_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
     __attribute__((warn_unused_result));
 
 // The same in two steps, where the order is known before there is a thread that can wait. Who has
 // joined leaves, whether the turn came or not.
-void lane_join(struct desktop_lane *lane, struct lane_waiter *waiter);
-bool lane_wait(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+void lane_join(struct ordered_lane *lane, struct lane_waiter *waiter);
+bool lane_wait(struct ordered_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
     __attribute__((warn_unused_result));
-void lane_leave(struct desktop_lane *lane, struct lane_waiter *waiter);
+void lane_leave(struct ordered_lane *lane, struct lane_waiter *waiter);

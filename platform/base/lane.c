@@ -1,10 +1,10 @@
-#include "desktop_client/lane.h"
+#include "base/lane.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <time.h>
 
-void lane_init(struct desktop_lane *lane)
+void lane_init(struct ordered_lane *lane)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -16,14 +16,14 @@ void lane_init(struct desktop_lane *lane)
     lane->last = &lane->first;
 }
 
-void lane_fini(struct desktop_lane *lane)
+void lane_fini(struct ordered_lane *lane)
 {
     assert(!lane->first);
     pthread_cond_destroy(&lane->turn);
     pthread_mutex_destroy(&lane->lock);
 }
 
-static void take_out(struct desktop_lane *lane, struct lane_waiter *waiter)
+static void take_out(struct ordered_lane *lane, struct lane_waiter *waiter)
 {
     struct lane_waiter **link = &lane->first;
     while (*link != waiter)
@@ -34,7 +34,7 @@ static void take_out(struct desktop_lane *lane, struct lane_waiter *waiter)
     pthread_cond_broadcast(&lane->turn);
 }
 
-void lane_join(struct desktop_lane *lane, struct lane_waiter *waiter)
+void lane_join(struct ordered_lane *lane, struct lane_waiter *waiter)
 {
     pthread_mutex_lock(&lane->lock);
     waiter->next = NULL;
@@ -43,7 +43,7 @@ void lane_join(struct desktop_lane *lane, struct lane_waiter *waiter)
     pthread_mutex_unlock(&lane->lock);
 }
 
-bool lane_wait(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+bool lane_wait(struct ordered_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
 {
     const struct timespec deadline = {deadline_ms / 1000, deadline_ms % 1000 * 1000000};
     int error = 0;
@@ -55,7 +55,7 @@ bool lane_wait(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t de
     return ours;
 }
 
-bool lane_enter(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
+bool lane_enter(struct ordered_lane *lane, struct lane_waiter *waiter, int64_t deadline_ms)
 {
     lane_join(lane, waiter);
     if (lane_wait(lane, waiter, deadline_ms))
@@ -64,7 +64,7 @@ bool lane_enter(struct desktop_lane *lane, struct lane_waiter *waiter, int64_t d
     return false;
 }
 
-void lane_leave(struct desktop_lane *lane, struct lane_waiter *waiter)
+void lane_leave(struct ordered_lane *lane, struct lane_waiter *waiter)
 {
     pthread_mutex_lock(&lane->lock);
     take_out(lane, waiter);
