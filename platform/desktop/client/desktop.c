@@ -111,13 +111,12 @@ static void use(struct desktop *desktop, const char *display, const char *xautho
 
 bool desktop_left_marks(struct desktop *desktop)
 {
-    static const struct desktop_marks none;
     struct desktop_marks marks;
     pthread_mutex_lock(&desktop->lock);
     bool runs = desktop->process && !process_ended(desktop->process); // it looks after them itself
     pthread_mutex_unlock(&desktop->lock);
     return !runs && pread(desktop->held, &marks, sizeof marks, 0) == sizeof marks &&
-           memcmp(&marks, &none, sizeof none) != 0;
+           desktop_marks_any(&marks);
 }
 
 void desktop_forget_marks(struct desktop *desktop)

@@ -7,6 +7,12 @@ static bool ends(const char *text, size_t room)
     return memchr(text, '\0', room) != NULL;
 }
 
+bool desktop_marks_any(const struct desktop_marks *marks)
+{
+    static const struct desktop_marks none;
+    return memcmp(marks, &none, sizeof none) != 0;
+}
+
 static bool input_valid(const struct desktop_input *input, bool with_fd)
 {
     if (input->kind < DESKTOP_POINTER || input->kind > DESKTOP_TEXT)

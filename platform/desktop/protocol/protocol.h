@@ -32,6 +32,7 @@ struct desktop_marks {
     uint32_t buttons; // bit n: button n
     uint32_t spares;  // keys that have another meaning for now
 };
+bool desktop_marks_any(const struct desktop_marks *marks);
 
 enum desktop_ask {
     DESKTOP_OPEN = 1,   // view: connect to a display

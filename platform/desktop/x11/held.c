@@ -119,8 +119,7 @@ void held_page_recover(struct held_page *page, const char *display, struct keybo
 {
     page->display[sizeof page->display - 1] = '\0';
     bool ours = page->version == VERSION && strcmp(page->display, display) == 0;
-    static const struct desktop_marks none;
-    if (ours && memcmp(&page->marks, &none, sizeof none) != 0) {
+    if (ours && desktop_marks_any(&page->marks)) {
         log_warn("an earlier process left keys or buttons pressed; releasing them", NULL);
         for (unsigned code = 8; code < 256; code++)
             if (get_bit(page->marks.keys, code))
